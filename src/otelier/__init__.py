@@ -1,0 +1,5 @@
+"""OpenTelemetry for FastAPI, SQLAlchemy and Redis."""
+
+from otelier.version import __version__
+
+__all__ = ["__version__"]

@@ -1,0 +1,70 @@
+"""The box that travels with one request.
+
+One mutable `RequestContext` a request, made by the outermost ASGI layer. Everything later changes
+it in place, so a value set in a sync dependency is seen by every log record and span that follows.
+It travels in one ContextVar and, under `SCOPE_KEY`, in the ASGI scope: the scope tells a nested
+layer from a new request that a server started inside its predecessor's context.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from contextvars import ContextVar
+
+from opentelemetry.trace import INVALID_SPAN, Span
+
+from otelier.signals import REQUEST_ID, SESSION_ID, USER_ID
+
+SCOPE_KEY = "otelier.request"
+
+_VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestContext:
+    """What is known of the request in progress."""
+
+    __slots__ = ("mount_prefix", "request_id", "route", "server_span", "session_id", "user_id")
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        self.user_id: str | None = None
+        self.session_id: str | None = None
+        self.mount_prefix = ""
+        self.route: str | None = None
+        self.server_span: Span = INVALID_SPAN
+
+    def attributes(self) -> dict[str, str]:
+        """What joins a span or log record to its request."""
+        found = {REQUEST_ID: self.request_id}
+        if self.user_id is not None:
+            found[USER_ID] = self.user_id
+        if self.session_id is not None:
+            found[SESSION_ID] = self.session_id
+        return found
+
+
+current_request: ContextVar[RequestContext | None] = ContextVar("otelier_request", default=None)
+
+
+def accept_request_id(value: bytes | None) -> str:
+    """The client's id if it matches `[A-Za-z0-9._-]{1,64}`, else a new one.
+
+    Nothing of a refused value is kept: it reaches no log, no span and no answer.
+    """
+    if value is not None and len(value) <= 64:
+        text = value.decode("latin-1")
+        if _VALID_REQUEST_ID.fullmatch(text):
+            return text
+    return new_request_id()
+
+
+def new_request_id() -> str:
+    """A UUID of version 7 (RFC 9562, section 5.7): sorts by time, 74 random bits."""
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big")
+    high = (milliseconds & 0xFFFF_FFFF_FFFF) << 16 | 0x7000 | (random >> 68) & 0xFFF
+    low = 0x8000_0000_0000_0000 | random & 0x3FFF_FFFF_FFFF_FFFF
+    text = f"{high:016x}{low:016x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

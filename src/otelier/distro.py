@@ -1,0 +1,225 @@
+"""The entry points: `Distro` and `Configurator`, called by OpenTelemetry's launcher.
+
+In order: `Distro` reads the settings and puts defaults into the environment; `Configurator` makes
+the providers; `Distro.load_instrumentor` hands each instrumentation what it needs, and leaves out
+those that ours stand in for. Runs in the main thread of every process of the app, before any of
+its code. Whatever is wrong is said on stderr and the app starts.
+
+If the user names another distro, nothing of ours runs: each instrumentor of ours does nothing
+without the arguments that only this module gives, and the configurator hands over.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, MutableMapping
+from functools import partial
+from importlib.metadata import EntryPoint, distributions, entry_points
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
+
+from otelier import _guard, settings
+from otelier._upstream import BaseConfigurator, silence_loader
+from otelier.early import PROPAGATORS, REFUSED
+from otelier.settings import Settings
+from otelier.version import __version__
+
+NAME = "otelier"
+STARTED = "_OTELIER_STARTED"
+"""Set by the first process of a start; its workers and reloads inherit it and stay silent."""
+
+_DISTRO = "OTEL_PYTHON_DISTRO"
+_CONFIGURATOR = "OTEL_PYTHON_CONFIGURATOR"
+
+# Python's own helper processes: they run no code of the app.
+_HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+
+_STANDS_IN_FOR = frozenset(("fastapi", "starlette", "sqlalchemy", "redis", "logging"))
+
+
+def name_otelier(environ: MutableMapping[str, str]) -> None:
+    """Choose Otelier where the user has chosen nothing."""
+    if not environ.get(_DISTRO):
+        environ[_DISTRO] = NAME
+        environ.setdefault(_CONFIGURATOR, NAME)
+
+
+class Distro(BaseDistro):  # type: ignore[misc]
+    """Entry point `opentelemetry_distro`: settings and defaults."""
+
+    started: Start | None = None
+
+    def _configure(self, **_: Any) -> None:
+        name_otelier(os.environ)
+        if os.environ[_DISTRO] != NAME:
+            return
+        silence_loader(_STANDS_IN_FOR)
+        if not _is_off(os.environ):
+            try:
+                Distro.started = Start(os.environ)
+            except Exception as error:
+                _guard.fault("reading the settings", error)
+
+    def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
+        if Distro.started is None:
+            return
+        is_ours = entry_point.value.startswith("otelier.")
+        if entry_point.name in _STANDS_IN_FOR and not is_ours:
+            return
+        try:
+            arguments = Distro.started.arguments.get(entry_point.name, {}) if is_ours else {}
+            entry_point.load()().instrument(**arguments, **kwargs)
+            Distro.started.observed.append(entry_point.name)
+        except ImportError:
+            raise  # upstream says why and goes on
+        except Exception as error:
+            _guard.fault(f"instrumenting {entry_point.name}", error)
+
+
+class Configurator(BaseConfigurator):
+    """Entry point `opentelemetry_configurator`: the providers."""
+
+    def _configure(self, **kwargs: Any) -> None:
+        if Distro.started is not None:
+            try:
+                Distro.started.provide()
+            except Exception as error:
+                _guard.fault("making the providers", error)
+        elif (other := os.environ.get(_DISTRO)) and other != NAME:
+            _hand_over(other, kwargs)
+
+
+def say_started() -> None:
+    """Entry point `opentelemetry_post_instrument`: the one line of a start, and what was wrong."""
+    if Distro.started is not None and STARTED not in os.environ:
+        os.environ[STARTED] = "1"
+        for line in Distro.started.lines():
+            _guard.write(line)
+
+
+class Start:
+    """One start of a process: the settings in force and what was made of them."""
+
+    def __init__(self, environ: MutableMapping[str, str]) -> None:
+        if refused := environ.pop(REFUSED, None):
+            environ[PROPAGATORS] = refused
+        self.settings = settings.load(environ)
+        self.problems = [str(problem) for problem in self.settings.problems]
+        self.guessed: Any = None
+        self.observed: list[str] = []
+        self.flush: Callable[[], object] = lambda: None
+        self._environ = environ
+        _put_defaults(environ, self.settings)
+
+    @property
+    def arguments(self) -> Mapping[str, Mapping[str, Any]]:
+        """What each of our instrumentors is given."""
+        return {
+            "fastapi": {"options": self._http_options()},
+            "sqlalchemy": {"on": True},
+            "redis": {"on": True},
+            "logging": {"level": self.settings["OTELIER_LOG_LEVEL"]},
+        }
+
+    def provide(self) -> None:
+        """Make the providers and see to it that they are flushed at a stop."""
+        from otelier.export.lifecycle import Lifecycle
+        from otelier.sdk import providers, resource
+
+        attributes = self.settings["OTEL_RESOURCE_ATTRIBUTES"] or {}
+        if not self.settings["OTEL_SERVICE_NAME"] and "service.name" not in attributes:
+            self.guessed = resource.guess_service(sys.orig_argv[1:], Path.cwd())
+        made = providers.build(
+            resource.build(__version__, attributes, self.guessed),
+            self._exporters("traces"),
+            self._exporters("metrics"),
+            self._exporters("logs"),
+        )
+        made.install()
+        lifecycle = Lifecycle(made.flushes, self.settings["OTELIER_STOP_TIMEOUT"])
+        lifecycle.install()
+        self.flush = lifecycle.flush
+
+    def lines(self) -> list[str]:
+        """The start line, then a line for each thing that was wrong."""
+        others = sorted(
+            entry.dist.name if entry.dist else entry.name
+            for entry in entry_points(group="opentelemetry_distro")
+            if entry.name != NAME
+        )
+        beside = [f"{', '.join(others)} is installed too and stays off"] if others else []
+        return [self._start_line(), *self.problems, *beside]
+
+    def _start_line(self) -> str:
+        guess = self.guessed
+        name = guess.name if guess else self._service_name()
+        origin = f" (from {guess.found_in}; OTEL_SERVICE_NAME is not set)" if guess else ""
+        signals = [s for s in ("traces", "metrics", "logs") if self._exporter_names(s)]
+        target = self.settings["OTEL_EXPORTER_OTLP_ENDPOINT"]
+        return (
+            f"{__version__} observes {', '.join(sorted(set(self.observed))) or 'nothing'}"
+            f" of service {name!r}{origin}; {', '.join(signals) or 'nothing'} to {target}"
+        )
+
+    def _service_name(self) -> str:
+        attributes = self.settings["OTEL_RESOURCE_ATTRIBUTES"] or {}
+        return str(self.settings["OTEL_SERVICE_NAME"] or attributes["service.name"])
+
+    def _exporter_names(self, signal: str) -> list[str]:
+        chosen = self.settings[f"OTEL_{signal.upper()}_EXPORTER"]
+        return [name for name in chosen if name != "none"]
+
+    def _exporters(self, signal: str) -> list[Any]:
+        from otelier.export import exporters
+
+        protocol = (
+            self.settings[f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL"]
+            or self.settings["OTEL_EXPORTER_OTLP_PROTOCOL"]
+        )
+        found, problems = exporters.load(signal, self._exporter_names(signal), protocol)
+        self.problems += problems
+        return found
+
+    def _http_options(self) -> Any:
+        from otelier.instrumentation.http import Options
+
+        return Options(
+            header=self.settings["OTELIER_REQUEST_ID_HEADER"],
+            quiet_paths=self.settings["OTELIER_QUIET_PATHS"],
+            excluded=self.settings["OTEL_PYTHON_FASTAPI_EXCLUDED_URLS"]
+            or self.settings["OTEL_PYTHON_EXCLUDED_URLS"]
+            or (),
+            flush=partial(_call, self),
+        )
+
+
+def _call(start: Start) -> object:
+    return start.flush()
+
+
+def _is_off(environ: Mapping[str, str]) -> bool:
+    disabled = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    is_helper = any(helper in argument for argument in sys.orig_argv for helper in _HELPERS)
+    return disabled or is_helper
+
+
+def _put_defaults(environ: MutableMapping[str, str], read: Settings) -> None:
+    """Our defaults for the SDK, and none of the values that it would choke on."""
+    for problem in read.problems:
+        environ[problem.variable] = problem.instead or ""
+    for row in settings.SETTINGS:
+        if row.ours and row.default and not environ.get(row.name, "").strip():
+            environ[row.name] = row.default
+
+
+def _hand_over(distro: str, kwargs: Mapping[str, Any]) -> None:
+    """Call the configurator that comes in the same package as the distro that the user named."""
+    for package in distributions():
+        entries = package.entry_points
+        if any(e.group == "opentelemetry_distro" and e.name == distro for e in entries):
+            for entry in entries.select(group="opentelemetry_configurator"):
+                entry.load()().configure(**kwargs)
+            return

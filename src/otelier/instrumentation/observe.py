@@ -1,0 +1,51 @@
+"""How a hook is put into a library and taken out again.
+
+`after_import` waits until the app imports the library, so that a process that never does pays
+nothing. `Patches` remembers what it replaced and restores it exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from wrapt import register_post_import_hook
+
+from otelier import _guard
+
+SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
+
+
+class Patches:
+    """Attributes replaced on classes and modules."""
+
+    def __init__(self) -> None:
+        self._undo: list[tuple[Any, str, Any]] = []
+        self._removed = False
+
+    def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        """Put `make(original)` where `owner` itself defines `name`; nothing if it does not."""
+        original = vars(owner).get(name)
+        if original is not None:
+            setattr(owner, name, make(original))
+            self._undo.append((owner, name, original))
+
+    def after_import(self, module: str, hook: Callable[[ModuleType], None]) -> None:
+        """Run `hook` with the module once it is imported: now, later or never."""
+
+        def guarded(loaded: ModuleType) -> None:
+            if not self._removed:
+                try:
+                    hook(loaded)
+                except Exception as error:
+                    _guard.fault(f"observing {module}", error)
+
+        register_post_import_hook(guarded, module)
+
+    def restore(self) -> None:
+        """Put back what was there, newest first; hooks that still wait do nothing."""
+        self._removed = True
+        while self._undo:
+            owner, name, original = self._undo.pop()
+            setattr(owner, name, original)

@@ -1,0 +1,15 @@
+"""What `opentelemetry-instrument` imports before it starts the app's process.
+
+Loaded from the entry-point group `opentelemetry_environment_variables`, in the launching process.
+With several distros installed, upstream takes whichever folder comes first; so this names
+Otelier, unless the user has named a distro. (The launcher turns every `OTEL_…` name of this
+module into a command-line flag: there must be none.)
+"""
+
+import os
+
+from otelier.distro import STARTED, name_otelier
+
+# A new start, even when an observed app launches it.
+os.environ.pop(STARTED, None)
+name_otelier(os.environ)

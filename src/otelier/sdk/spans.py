@@ -1,0 +1,17 @@
+"""What every span of a request carries, whoever started it."""
+
+from __future__ import annotations
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import Span, SpanProcessor
+
+from otelier.context import current_request
+
+
+class RequestStamp(SpanProcessor):
+    """Writes the request's ids on a span as it starts."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        request = current_request.get()
+        if request is not None:
+            span.set_attributes(request.attributes())

@@ -1,0 +1,176 @@
+"""THE table of every span attribute, metric, event and log field we emit.
+
+Names are those of the semantic conventions (1.44) wherever these have one; ours are listed in the
+design, and stand here with `source` empty. From the rows come the constants that the code uses,
+the reference page, and the test that compares them with what arrives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HTTP = "semantic conventions, HTTP"
+DATABASE = "semantic conventions, database"
+RESOURCE = "semantic conventions, resource"
+CODE = "semantic conventions, code"
+EXCEPTION = "semantic conventions, exceptions"
+USER = "semantic conventions, user"
+NETWORK = "semantic conventions, general"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signal:
+    """One name.
+
+    kind: resource, attribute (of spans and log records) or a metric's instrument.
+    type: of an attribute's value; unit: of a metric (UCUM).
+    on: where it is found.
+    source: which convention defines it; empty for our own.
+    """
+
+    name: str
+    kind: str
+    meaning: str
+    type: str = "string"
+    unit: str = ""
+    on: str = ""
+    source: str = ""
+
+
+REQUEST_ID = "http.request.id"
+USER_ID = "user.id"
+SESSION_ID = "session.id"
+
+METHOD = "http.request.method"
+METHOD_ORIGINAL = "http.request.method_original"
+STATUS_CODE = "http.response.status_code"
+ROUTE = "http.route"
+URL_PATH = "url.path"
+URL_QUERY = "url.query"
+URL_SCHEME = "url.scheme"
+PROTOCOL_NAME = "network.protocol.name"
+PROTOCOL_VERSION = "network.protocol.version"
+SERVER_ADDRESS = "server.address"
+SERVER_PORT = "server.port"
+CLIENT_ADDRESS = "client.address"
+USER_AGENT = "user_agent.original"
+ERROR_TYPE = "error.type"
+
+DB_SYSTEM = "db.system.name"
+DB_NAMESPACE = "db.namespace"
+DB_OPERATION = "db.operation.name"
+DB_COLLECTION = "db.collection.name"
+DB_TEXT = "db.query.text"
+DB_SUMMARY = "db.query.summary"
+DB_BATCH_SIZE = "db.operation.batch.size"
+
+EXCEPTION_TYPE = "exception.type"
+EXCEPTION_MESSAGE = "exception.message"
+EXCEPTION_STACK = "exception.stacktrace"
+CODE_FILE = "code.file.path"
+CODE_FUNCTION = "code.function.name"
+CODE_LINE = "code.line.number"
+
+REQUEST_DURATION = "http.server.request.duration"
+ACTIVE_REQUESTS = "http.server.active_requests"
+
+_SERVER = "server span, access record"
+_SQL = "SQL span"
+_LOG = "log record"
+
+
+def _attribute(name: str, meaning: str, on: str, source: str, of: str = "string") -> Signal:
+    return Signal(name=name, kind="attribute", meaning=meaning, on=on, source=source, type=of)
+
+
+def _resource(name: str, meaning: str, of: str = "string") -> Signal:
+    return Signal(
+        name=name, kind="resource", meaning=meaning, on="everything", source=RESOURCE, type=of
+    )
+
+
+SIGNALS: tuple[Signal, ...] = (
+    _resource("service.name", "name of the service; a guess is said at start"),
+    _resource("service.version", "version in `pyproject.toml`, unless set"),
+    _resource("service.instance.id", "random, one for each process"),
+    _resource("deployment.environment.name", "as set in `OTEL_RESOURCE_ATTRIBUTES`"),
+    _resource("deployment.environment", "the same under its former name, for older backends"),
+    _resource("telemetry.distro.name", "`otelier`"),
+    _resource("telemetry.distro.version", "version of Otelier"),
+    _resource("telemetry.sdk.name", "`opentelemetry`"),
+    _resource("telemetry.sdk.language", "`python`"),
+    _resource("telemetry.sdk.version", "version of the OpenTelemetry SDK"),
+    _resource("host.name", "name of the host"),
+    _resource("host.arch", "its processor"),
+    _resource("host.id", "its machine id"),
+    _resource("container.id", "id of the container, inside one"),
+    _resource("process.pid", "process id", "int"),
+    _resource("process.runtime.name", "`cpython`"),
+    _resource("process.runtime.version", "version of Python"),
+    _attribute(
+        REQUEST_ID,
+        "id of the request, also in the answer's header",
+        "every span and log record of a request",
+        "",
+    ),
+    _attribute(USER_ID, "user as bound by the app", "every span and log record of a request", USER),
+    _attribute(METHOD, "method, `_OTHER` if unknown", _SERVER, HTTP),
+    _attribute(METHOD_ORIGINAL, "method as sent, if unknown", "server span", HTTP),
+    _attribute(STATUS_CODE, "status of the answer", _SERVER, HTTP, "int"),
+    _attribute(ROUTE, "template of the route, with the prefixes of mounts", _SERVER, HTTP),
+    _attribute(URL_PATH, "path", "server span", HTTP),
+    _attribute(URL_QUERY, "query, values masked", "server span", HTTP),
+    _attribute(URL_SCHEME, "`http`, `https`, `ws` or `wss`", "server span", HTTP),
+    _attribute(PROTOCOL_NAME, "`websocket` for one", "server span", NETWORK),
+    _attribute(PROTOCOL_VERSION, "version of HTTP", "server span", NETWORK),
+    _attribute(
+        SERVER_ADDRESS,
+        "host that was asked for, or database host",
+        "server span, SQL span, Redis span",
+        NETWORK,
+    ),
+    _attribute(SERVER_PORT, "its port", "server span, SQL span, Redis span", NETWORK, "int"),
+    _attribute(CLIENT_ADDRESS, "address of the peer", "server span", NETWORK),
+    _attribute(USER_AGENT, "user agent, at most 256 characters", "server span", HTTP),
+    _attribute(ERROR_TYPE, "class of the exception, or the status", "failed spans", EXCEPTION),
+    _attribute(
+        DB_SYSTEM, "`postgresql`, `mysql`, `sqlite`, `redis` …", "SQL span, Redis span", DATABASE
+    ),
+    _attribute(DB_NAMESPACE, "name of the database", "SQL span, Redis span", DATABASE),
+    _attribute(DB_OPERATION, "`SELECT`, `GET` …", "SQL span, Redis span", DATABASE),
+    _attribute(DB_COLLECTION, "table, when there is one", _SQL, DATABASE),
+    _attribute(
+        DB_TEXT,
+        "statement, if it surely holds no literal; Redis command with `?` for each argument",
+        "SQL span, Redis span",
+        DATABASE,
+    ),
+    _attribute(DB_SUMMARY, "operation and table; the span's name", _SQL, DATABASE),
+    _attribute(
+        DB_BATCH_SIZE, "number of parameter sets of an `executemany`", _SQL, DATABASE, "int"
+    ),
+    _attribute(EXCEPTION_TYPE, "class of the exception", "exception event, log record", EXCEPTION),
+    _attribute(EXCEPTION_MESSAGE, "its text", "exception event, log record", EXCEPTION),
+    _attribute(EXCEPTION_STACK, "its traceback", "exception event, log record", EXCEPTION),
+    _attribute(CODE_FILE, "file that logged", _LOG, CODE),
+    _attribute(CODE_FUNCTION, "function that logged", _LOG, CODE),
+    _attribute(CODE_LINE, "line that logged", _LOG, CODE, "int"),
+    Signal(
+        name=REQUEST_DURATION,
+        kind="histogram",
+        meaning="duration of a request, to the last byte of its answer",
+        type="float",
+        unit="s",
+        on="method, route, status, scheme, protocol version, error type",
+        source=HTTP,
+    ),
+    Signal(
+        name=ACTIVE_REQUESTS,
+        kind="up-down counter",
+        meaning="requests in progress",
+        type="int",
+        unit="{request}",
+        on="method, scheme",
+        source=HTTP,
+    ),
+)
