@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test check format clean
+.PHONY: help demo test check docs collector format clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
@@ -23,6 +23,15 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pyright
+
+## make docs        write the reference pages from the tables
+docs: $(VENV)/dev.stamp
+	$(BIN)/otelier settings --markdown > docs/settings.md
+	$(BIN)/otelier signals --markdown > docs/signals.md
+
+## make collector   build the OpenTelemetry Collector, once, into the user's cache (needs Go)
+collector:
+	@collector/build
 
 ## make format      apply the formatter and the safe fixes
 format: $(VENV)/dev.stamp

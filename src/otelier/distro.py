@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from functools import partial
 from importlib.metadata import EntryPoint, distributions, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ class Distro(BaseDistro):  # type: ignore[misc]
         try:
             arguments = Distro.started.arguments.get(entry_point.name, {}) if is_ours else {}
             entry_point.load()().instrument(**arguments, **kwargs)
-            Distro.started.observed.append(entry_point.name)
+            if not is_ours or find_spec(entry_point.name):
+                Distro.started.observed.append(entry_point.name)
         except ImportError:
             raise  # upstream says why and goes on
         except Exception as error:
@@ -156,12 +158,12 @@ class Start:
     def _start_line(self) -> str:
         guess = self.guessed
         name = guess.name if guess else self._service_name()
-        origin = f" (from {guess.found_in}; OTEL_SERVICE_NAME is not set)" if guess else ""
+        origin = f" (guessed from {guess.found_in})" if guess else ""
         signals = [s for s in ("traces", "metrics", "logs") if self._exporter_names(s)]
-        target = self.settings["OTEL_EXPORTER_OTLP_ENDPOINT"]
+        target = settings.shown(self.settings["OTEL_EXPORTER_OTLP_ENDPOINT"])
         return (
-            f"{__version__} observes {', '.join(sorted(set(self.observed))) or 'nothing'}"
-            f" of service {name!r}{origin}; {', '.join(signals) or 'nothing'} to {target}"
+            f"{__version__} sends {', '.join(signals) or 'nothing'} of service {name!r}{origin}"
+            f" to {target}; observes {', '.join(sorted(self.observed)) or 'nothing'}"
         )
 
     def _service_name(self) -> str:
@@ -209,7 +211,9 @@ def _is_off(environ: Mapping[str, str]) -> bool:
 def _put_defaults(environ: MutableMapping[str, str], read: Settings) -> None:
     """Our defaults for the SDK, and none of the values that it would choke on."""
     for problem in read.problems:
-        environ[problem.variable] = problem.instead or ""
+        environ.pop(problem.variable, None)
+        if problem.instead:
+            environ[problem.variable] = problem.instead
     for row in settings.SETTINGS:
         if row.ours and row.default and not environ.get(row.name, "").strip():
             environ[row.name] = row.default

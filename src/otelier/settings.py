@@ -7,11 +7,11 @@ and nothing here reads the environment: `load` takes a mapping and returns what 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -55,7 +55,7 @@ class Problem:
     instead: str | None
 
     def __str__(self) -> str:
-        then = f"using {self.instead!r}" if self.instead else "going on without it"
+        then = f"using {shown(self.instead)!r}" if self.instead else "going on without it"
         return f"{self.variable}={self.value} ignored: {self.reason}; {then}"
 
 
@@ -74,29 +74,47 @@ def load(environ: Mapping[str, str]) -> Settings:
     """Read every row from `environ`. An empty text counts as unset."""
     values: dict[str, Any] = {}
     problems: list[Problem] = []
-    speaks_grpc = _speaks_grpc(environ)
     for row in SETTINGS:
         text = environ.get(row.name, "").strip()
         values[row.name] = row.parse(row.default) if row.default else None
         if text:
             try:
                 values[row.name] = row.parse(text)
-                if row.parse is endpoint and not speaks_grpc:
+                if row.parse is endpoint and not _speaks_grpc(environ, row.name):
                     _check_port(text)
             except Refused as refused:
+                if refused.better and not _speaks_grpc(environ, row.name):
+                    refused.better = refused.better.replace(":4317", ":4318")
                 problems.append(_problem(row, text, refused))
                 if refused.better:
                     values[row.name] = row.parse(refused.better)
+    problems += filter(None, (_oversized_batch(values, kind) for kind in ("BSP", "BLRP")))
     return Settings(values, tuple(problems))
+
+
+def _oversized_batch(values: Mapping[str, Any], kind: str) -> Problem | None:
+    """The SDK refuses a batch that is larger than its queue; its defaults are 512 and 2048."""
+    batch, queue = f"OTEL_{kind}_MAX_EXPORT_BATCH_SIZE", f"OTEL_{kind}_MAX_QUEUE_SIZE"
+    size, room = values[batch] or 512, values[queue] or 2048
+    if size <= room:
+        return None
+    return Problem(
+        variable=batch, value=repr(size), reason=f"larger than {queue}", instead=str(room)
+    )
 
 
 def _problem(row: Setting, text: str, refused: Refused) -> Problem:
     return Problem(
         variable=row.name,
-        value="(not shown)" if row.secret else repr(text[:80]),
+        value="(not shown)" if row.secret else repr(shown(text)[:80]),
         reason=str(refused),
         instead=refused.better or row.default,
     )
+
+
+def shown(value: str) -> str:
+    """A value without the user and password that a URL may hold."""
+    return re.sub(r"//[^/@\s]*@", "//(not shown)@", value)
 
 
 def boolean(text: str) -> bool:
@@ -136,7 +154,7 @@ def number(low: float, high: float, unit: str) -> Callable[[str], float]:
 
 
 def count(value: str) -> int:
-    if not value.isascii() or not value.isdigit() or not 0 < int(value) < 2**31:
+    if not re.fullmatch(r"[0-9]{1,10}", value) or not 0 < int(value) < 2**31:
         raise Refused("expected a whole number above 0")
     return int(value)
 
@@ -170,9 +188,10 @@ def protocol(value: str) -> str:
     return value
 
 
-def _speaks_grpc(environ: Mapping[str, str]) -> bool:
+def _speaks_grpc(environ: Mapping[str, str], endpoint_variable: str) -> bool:
+    own = environ.get(endpoint_variable.replace("_ENDPOINT", "_PROTOCOL"), "").strip()
     try:
-        return protocol(environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "").strip()) == "grpc"
+        return protocol(own or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "").strip()) == "grpc"
     except Refused:
         return False
 
@@ -181,10 +200,13 @@ def installed(kind: str, *standard: str) -> Callable[[str], tuple[str, ...]]:
     """Names that OpenTelemetry knows, or that an installed package offers as `opentelemetry_kind`."""
 
     def parse(value: str) -> tuple[str, ...]:
-        for name in names(value):
+        found = names(value)
+        for name in found:
             if name not in standard and not entry_points(group=f"opentelemetry_{kind}", name=name):
                 raise Refused(f"nothing installed is called {name!r}")
-        return names(value)
+        if len(found) <= value.count(","):  # the SDK looks for a name there
+            raise Refused("nothing stands beside a comma", ",".join(found) or None)
+        return found
 
     return parse
 
@@ -202,7 +224,7 @@ def pairs(value: str) -> dict[str, str]:
 def patterns(value: str) -> tuple[re.Pattern[str], ...]:
     try:
         return tuple(re.compile(part) for part in names(value))
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise Refused(f"not a regular expression ({error})") from None
 
 
@@ -226,8 +248,8 @@ def level(value: str) -> int:
 
 
 def readable_file(value: str) -> str:
-    if not Path(value).is_file():
-        raise Refused("there is no such file")
+    if not os.path.isfile(value) or not os.access(value, os.R_OK):
+        raise Refused("there is no such file that can be read")
     return value
 
 

@@ -1,0 +1,1 @@
+"""A small CRM: contacts, workflows that act on them, and bulk enrolment."""
