@@ -7,6 +7,7 @@ loopback, waits until it answers, and ends the processes it started, by their id
 from __future__ import annotations
 
 import socket
+from urllib.parse import urlsplit
 
 
 class Missing(Exception):
@@ -25,3 +26,15 @@ def free_ports(count: int) -> list[int]:
     for server in held:
         server.close()
     return ports
+
+
+def check_answers(url: str, port: int, what: str) -> None:
+    """Raise OSError, in one sentence without secrets, if nobody listens where `url` points."""
+    parts = urlsplit(url)
+    if not parts.hostname:
+        return  # a Unix socket: its client will tell
+    try:
+        socket.create_connection((parts.hostname, parts.port or port), timeout=5).close()
+    except OSError as error:
+        where = f"{parts.hostname}:{parts.port or port}"
+        raise OSError(f"{what} does not answer at {where}: {error.strerror or error}") from None

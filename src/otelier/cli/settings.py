@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from otelier.settings import SETTINGS, Problem, Setting, load
+from otelier.settings import SETTINGS, Problem, Setting, load, shown
 
 _HEAD = """# Settings
 
@@ -64,7 +64,7 @@ def _line(row: Setting, text: str, problem: Problem | None) -> str:
     if problem is not None:
         return f"! {problem}"
     if text:
-        return f"  {row.name}={'(not shown)' if row.secret else text}"
+        return f"  {row.name}={'(not shown)' if row.secret else shown(text)}"
     return f"  {row.name} is not set{f' (default {row.default})' if row.default else ''}"
 
 

@@ -1,0 +1,1 @@
+"""`python -m demo`: the CRM example, observed, in this terminal. What `make demo` runs."""
