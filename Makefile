@@ -4,6 +4,16 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
+SHELL  := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+
+# "12 of 58  fastapi==0.165.0": one line that is written over on a terminal, silence elsewhere.
+COUNT = if [ -t 1 ]; then awk -v all=$$(grep -c == requirements/$*.txt) \
+	'/^Collecting|already satisfied/ { n++; sub(/^.*(Collecting|satisfied:) /, ""); \
+	printf "\r  %3d of %d  %-50.50s", n, all, $$1; fflush() } \
+	/^Installing/ { printf "\r  %-62s", "unpacking"; fflush() } END { print "" }'; \
+	else cat > /dev/null; fi
 
 .PHONY: help demo test check docs collector format clean
 help:
@@ -48,8 +58,10 @@ $(BIN)/python:
 	@echo "making $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 
+# The lists are whole, so nothing is resolved: a release of today cannot change what is installed.
+# pip is asked to talk, so that a count can be shown; its errors come through as they are.
 $(VENV)/%.stamp: requirements/%.txt pyproject.toml | $(BIN)/python
-	@echo "installing requirements/$*.txt (once)"
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on --require-hashes -r requirements/$*.txt
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --editable .
+	@echo "installing requirements/$*.txt, once"
+	@$(PIP) install --require-hashes --no-deps -r requirements/$*.txt | $(COUNT)
+	@$(PIP) install --quiet --no-deps --editable .
 	@touch $@

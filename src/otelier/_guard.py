@@ -24,7 +24,7 @@ _held_back: Counter[str] = Counter()
 def fault(doing: str, error: BaseException) -> None:
     """Count a fault of ours, and say it; to be called in the `except` of every hook."""
     faults[doing] += 1
-    say(f"{doing} failed: {type(error).__name__}: {error}; the app goes on", cause=doing)
+    say(f"{doing} failed: {type(error).__name__}{_text(error)}; the app goes on", cause=doing)
 
 
 def say(message: str, *, cause: str) -> None:
@@ -45,6 +45,13 @@ def write(message: str) -> None:
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         pass  # stderr is closed or missing: there is nobody to tell
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return f": {error}"
+    except Exception:  # its class is the app's own and cannot say what it is
+        return ""
 
 
 def _one_line(message: str) -> str:

@@ -6,8 +6,10 @@ import logging
 from collections.abc import Collection
 
 from opentelemetry.sdk._configuration import _BaseConfigurator as BaseConfigurator
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 
-__all__ = ["BaseConfigurator", "silence_loader"]
+__all__ = ["BaseConfigurator", "BatchLogRecordProcessor", "LoggerProvider", "silence_loader"]
 
 _LOADER = "opentelemetry.instrumentation.auto_instrumentation._load"
 

@@ -7,24 +7,31 @@ and nothing here reads the environment: `load` takes a mapping and returns what 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Any
 from urllib.parse import urlsplit
 
-
-class Refused(ValueError):
-    """A value that cannot be used; the text says what is expected.
-
-    better: what the user most likely meant, used instead of the default.
-    """
-
-    def __init__(self, reason: str, better: str | None = None) -> None:
-        super().__init__(reason)
-        self.better = better
+from otelier.values import (
+    Refused,
+    boolean,
+    count,
+    endpoint,
+    header,
+    installed,
+    level,
+    names,
+    never,
+    number,
+    one_of,
+    pairs,
+    paths,
+    patterns,
+    protocol,
+    readable_file,
+    text,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,75 +124,10 @@ def shown(value: str) -> str:
     return re.sub(r"//[^/@\s]*@", "//(not shown)@", value)
 
 
-def boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise Refused("expected true or false")
-    return text.lower() == "true"
-
-
-def text(value: str) -> str:
-    return value
-
-
-def names(value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-def one_of(*known: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if value.lower() not in known:
-            raise Refused(f"expected {' or '.join(known)}")
-        return value.lower()
-
-    return parse
-
-
-def number(low: float, high: float, unit: str) -> Callable[[str], float]:
-    def parse(value: str) -> float:
-        try:
-            parsed = float(value)
-        except ValueError:
-            parsed = float("nan")
-        if not low <= parsed <= high:
-            raise Refused(f"expected {unit}, a number from {low:g} to {high:g}")
-        return parsed
-
-    return parse
-
-
-def count(value: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,10}", value) or not 0 < int(value) < 2**31:
-        raise Refused("expected a whole number above 0")
-    return int(value)
-
-
-def endpoint(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname)
-        _ = parts.port
-    except ValueError:
-        sound = False
-    if not sound:
-        better = f"http://{value}" if re.fullmatch(r"[A-Za-z0-9.-]+:\d{1,5}", value) else None
-        raise Refused("expected a URL such as http://localhost:4318", better)
-    return value
-
-
 def _check_port(value: str) -> None:
     if urlsplit(value).port == 4317:
         reason = "port 4317 is for gRPC and OTLP over HTTP goes to port 4318"
         raise Refused(reason, value.replace(":4317", ":4318"))
-
-
-def protocol(value: str) -> str:
-    if value not in ("http/protobuf", "grpc"):
-        raise Refused("expected http/protobuf or grpc")
-    if value == "grpc" and not entry_points(
-        group="opentelemetry_traces_exporter", name="otlp_proto_grpc"
-    ):
-        raise Refused("its exporter is missing (hint: pip install 'otelier[grpc]')")
-    return value
 
 
 def _speaks_grpc(environ: Mapping[str, str], endpoint_variable: str) -> bool:
@@ -194,70 +136,6 @@ def _speaks_grpc(environ: Mapping[str, str], endpoint_variable: str) -> bool:
         return protocol(own or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "").strip()) == "grpc"
     except Refused:
         return False
-
-
-def installed(kind: str, *standard: str) -> Callable[[str], tuple[str, ...]]:
-    """Names that OpenTelemetry knows, or that an installed package offers as `opentelemetry_kind`."""
-
-    def parse(value: str) -> tuple[str, ...]:
-        found = names(value)
-        for name in found:
-            if name not in standard and not entry_points(group=f"opentelemetry_{kind}", name=name):
-                raise Refused(f"nothing installed is called {name!r}")
-        if len(found) <= value.count(","):  # the SDK looks for a name there
-            raise Refused("nothing stands beside a comma", ",".join(found) or None)
-        return found
-
-    return parse
-
-
-def pairs(value: str) -> dict[str, str]:
-    parsed: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in value.split(","))):
-        key, equals, item = part.partition("=")
-        if not equals or not key.strip():
-            raise Refused("expected key=value, several of them separated by commas")
-        parsed[key.strip()] = item.strip()
-    return parsed
-
-
-def patterns(value: str) -> tuple[re.Pattern[str], ...]:
-    try:
-        return tuple(re.compile(part) for part in names(value))
-    except (re.error, OverflowError, RecursionError) as error:
-        raise Refused(f"not a regular expression ({error})") from None
-
-
-def paths(value: str) -> frozenset[str]:
-    if wrong := [path for path in names(value) if not path.startswith("/")]:
-        raise Refused(f"{wrong[0]!r} does not start with '/'")
-    return frozenset(names(value))
-
-
-def header(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", value):
-        raise Refused("expected the name of a header, letters, digits and hyphens")
-    return value
-
-
-def level(value: str) -> int:
-    levels = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
-    if value.lower() not in levels:
-        raise Refused(f"expected one of {', '.join(levels)}")
-    return levels[value.lower()]
-
-
-def readable_file(value: str) -> str:
-    if not os.path.isfile(value) or not os.access(value, os.R_OK):
-        raise Refused("there is no such file that can be read")
-    return value
-
-
-def never(reason: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        raise Refused(reason)
-
-    return parse
 
 
 def _per_signal(

@@ -15,6 +15,7 @@ RESOURCE = "semantic conventions, resource"
 CODE = "semantic conventions, code"
 EXCEPTION = "semantic conventions, exceptions"
 USER = "semantic conventions, user"
+SESSION = "semantic conventions, session"
 NETWORK = "semantic conventions, general"
 
 
@@ -114,6 +115,12 @@ SIGNALS: tuple[Signal, ...] = (
         "",
     ),
     _attribute(USER_ID, "user as bound by the app", "every span and log record of a request", USER),
+    _attribute(
+        SESSION_ID,
+        "session as bound by the app",
+        "every span and log record of a request",
+        SESSION,
+    ),
     _attribute(METHOD, "method, `_OTHER` if unknown", _SERVER, HTTP),
     _attribute(METHOD_ORIGINAL, "method as sent, if unknown", "server span", HTTP),
     _attribute(STATUS_CODE, "status of the answer", _SERVER, HTTP, "int"),

@@ -23,15 +23,16 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, get_tracer
 from otelier import _guard, signals
 from otelier.errors import type_name
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
-from otelier.privacy import mask_sql
+from otelier.privacy import before_literal, mask_sql
 from otelier.version import __version__
 
 # Dialect names of SQLAlchemy to `db.system.name`, where they differ.
 _SYSTEMS = {"mssql": "microsoft.sql_server", "oracle": "oracle.db"}
-_QUOTES_STRINGS = frozenset(("mysql", "mariadb"))
+# Where double quotes hold a name, whatever the server's mode.
+_QUOTES_NAMES = frozenset(("postgresql", "cockroachdb"))
 
 _OPERATION = re.compile(r"\s*([A-Za-z]+)")
-_COLLECTION = re.compile(r'\b(?:FROM|INTO|UPDATE|TABLE)\s+([\w."`]+)', re.IGNORECASE)
+_COLLECTION = re.compile(r'\b(?:FROM|INTO|UPDATE|TABLE)\s+((?!\d)[\w."`]+)', re.IGNORECASE)
 _SPAN = "_otelier_span"
 
 
@@ -90,7 +91,7 @@ class Statements:
 
     def _start(self, conn: Any, statement: str, parameters: Any, many: bool) -> Span:
         about = self._about(conn.engine)
-        quotes_names = about[signals.DB_SYSTEM] not in _QUOTES_STRINGS
+        quotes_names = about[signals.DB_SYSTEM] in _QUOTES_NAMES
         attributes = {**about, **describe(statement, quotes_names)}
         if many:
             attributes[signals.DB_BATCH_SIZE] = len(parameters)
@@ -100,17 +101,10 @@ class Statements:
     def _after(
         self, conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
     ) -> None:
-        span: Span | None = getattr(context, _SPAN, None)
-        if span is not None:
-            span.end()
+        _end(context)
 
     def _failed(self, failure: Any) -> None:
-        span: Span | None = getattr(failure.execution_context, _SPAN, None)
-        if span is not None:
-            # The text of a driver's error may hold the parameters: only its class leaves.
-            span.set_attribute(signals.ERROR_TYPE, type_name(failure.original_exception))
-            span.set_status(StatusCode.ERROR)
-            span.end()
+        _end(failure.execution_context, failure.original_exception)
 
     def _about(self, engine: Any) -> Mapping[str, Any]:
         found = self._engines.get(engine)
@@ -119,13 +113,28 @@ class Statements:
         return found
 
 
+def _end(context: Any, error: BaseException | None = None) -> None:
+    """End the statement's span, once: reading its rows may still fail after it."""
+    try:
+        span: Span | None = getattr(context, _SPAN, None)
+        if span is not None:
+            setattr(context, _SPAN, None)
+            if error is not None:
+                # The text of a driver's error may hold the parameters: only its class leaves.
+                span.set_attribute(signals.ERROR_TYPE, type_name(error))
+                span.set_status(StatusCode.ERROR)
+            span.end()
+    except Exception as fault:
+        _guard.fault("ending a query", fault)
+
+
 @lru_cache(maxsize=2048)
 def describe(statement: str, quotes_names: bool) -> Mapping[str, str]:
     """Operation, table, summary and masked text of a statement, as far as they are plain to see."""
     found: dict[str, str] = {}
     if operation := _OPERATION.match(statement):
         found[signals.DB_OPERATION] = operation[1].upper()
-    if collection := _COLLECTION.search(statement):
+    if collection := _COLLECTION.search(before_literal(statement, quotes_names=quotes_names)):
         found[signals.DB_COLLECTION] = collection[1].replace('"', "").replace("`", "")
     summary = " ".join(found.values())
     if summary:

@@ -19,7 +19,6 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from anyio.to_thread import run_sync
 from opentelemetry import context as otel_context
 from opentelemetry import propagate
 from opentelemetry._logs import get_logger
@@ -118,10 +117,11 @@ class Layer:
         self._header = options.header.lower().encode("ascii")
 
     async def __call__(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await app(scope, receive, self._flushing(send))
-        elif scope["type"] not in ("http", "websocket") or SCOPE_KEY in scope:
+        if scope["type"] not in ("http", "websocket", "lifespan") or SCOPE_KEY in scope:
             await app(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            scope[SCOPE_KEY] = None  # FastAPI's call goes on to Starlette's: once is enough
+            await app(scope, receive, self._flushing(send))
         else:
             await self._observe(app, scope, receive, send)
 
@@ -144,7 +144,9 @@ class Layer:
 
     def _begin(self, scope: Scope, send: Send, undo: ExitStack) -> tuple[Exchange | None, Send]:
         """Put box and span where the app's code finds them; `undo` takes them away again."""
-        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        headers: dict[bytes, bytes] = {}
+        for name, value in scope.get("headers", ()):
+            headers.setdefault(name, value)
         request = RequestContext(accept_request_id(headers.get(self._header)))
         # A server may start this task inside another request's context (uvicorn does on a
         # keep-alive connection): such a context is discarded whole.
@@ -174,6 +176,8 @@ class Layer:
         return any(pattern.search(url) for pattern in self._options.excluded)
 
     def _flushing(self, send: Send) -> Send:
+        from anyio.to_thread import run_sync  # comes with Starlette
+
         async def flushing_send(message: Message) -> None:
             if message["type"] in _STOPPED:
                 try:
@@ -190,12 +194,20 @@ def _naming(send: Send, header: bytes, request_id: bytes) -> Send:
 
     async def naming_send(message: Message) -> None:
         if message["type"] in _CARRIES_HEADERS:
-            headers = list(message.get("headers") or ())
-            if not any(bytes(name).lower() == header for name, _ in headers):
-                message = {**message, "headers": [*headers, (header, request_id)]}
+            try:
+                message = _named(message, header, request_id)
+            except Exception as error:
+                _guard.fault("naming an answer", error)
         await send(message)
 
     return naming_send
+
+
+def _named(message: Message, header: bytes, request_id: bytes) -> Message:
+    headers = list(message.get("headers") or ())
+    if any(bytes(name).lower() == header for name, _ in headers):
+        return message
+    return {**message, "headers": [*headers, (header, request_id)]}
 
 
 def _watching(send: Send, exchange: Exchange) -> Send:

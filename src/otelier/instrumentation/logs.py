@@ -98,15 +98,15 @@ class Capture:
 
     def capturing(self, original: Any) -> Any:
         def callHandlers(logger: logging.Logger, record: logging.LogRecord) -> None:
-            if record.name.startswith("opentelemetry"):
-                _say(record)
-                return
-            if not record.name.startswith(_ACCESS):
-                try:
+            is_sdk = f"{record.name}.".startswith("opentelemetry.")
+            try:
+                if is_sdk:
+                    _say(record)
+                elif not record.name.startswith(_ACCESS):
                     emit(record)
-                except Exception as error:
-                    _guard.fault("recording a log record", error)
-            if not hasattr(record, _PROMOTED):
+            except Exception as error:
+                _guard.fault("recording a log record", error)
+            if not is_sdk and not hasattr(record, _PROMOTED):
                 original(logger, record)
 
         return callHandlers
@@ -124,11 +124,11 @@ class Capture:
 
 def emit(record: logging.LogRecord) -> None:
     """Send one record; its trace context is the current span's."""
-    get_logger(record.name, schema_url=SCHEMA_URL).emit(
+    get_logger(_clean(record.name), schema_url=SCHEMA_URL).emit(
         LogRecord(
             timestamp=int(record.created * 1e9),
             observed_timestamp=time.time_ns(),
-            severity_text="WARN" if record.levelname == "WARNING" else record.levelname,
+            severity_text="WARN" if record.levelname == "WARNING" else _clean(record.levelname),
             severity_number=severity(record.levelno),
             body=_clean(record.getMessage()),
             attributes={**_extra(record), **_source(record), **_exception(record), **_ids()},
@@ -152,18 +152,23 @@ def _ids() -> Mapping[str, str]:
 
 def _source(record: logging.LogRecord) -> Mapping[str, Any]:
     return {
-        signals.CODE_FILE: record.pathname,
-        signals.CODE_FUNCTION: record.funcName or "",
+        signals.CODE_FILE: _clean(record.pathname),
+        signals.CODE_FUNCTION: _clean(record.funcName or ""),
         signals.CODE_LINE: record.lineno,
     }
 
 
 def _extra(record: logging.LogRecord) -> Mapping[str, Any]:
     return {
-        name: value if isinstance(value, (bool, int, float)) else _clean(str(value))
+        _clean(name): value if _is_number(value) else _clean(str(value))
         for name, value in vars(record).items()
         if name not in _NOT_EXTRA and value is not None
     }
+
+
+def _is_number(value: object) -> bool:
+    # An int that OTLP has no room for would cost its neighbours in a batch.
+    return isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**63)
 
 
 def _exception(record: logging.LogRecord) -> Mapping[str, str]:

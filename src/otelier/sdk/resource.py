@@ -78,8 +78,12 @@ def _project(folder: Path) -> Mapping[str, Any]:
             document = tomllib.load(file)
     except (OSError, ValueError):
         return {}
-    project = document.get("project") or document.get("tool", {}).get("poetry") or {}
-    return project if isinstance(project, dict) else {}
+    return _table(document, "project") or _table(_table(document, "tool"), "poetry")
+
+
+def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = document.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _both_spellings(attributes: Mapping[str, str]) -> dict[str, str]:

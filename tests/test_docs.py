@@ -1,0 +1,117 @@
+"""Pages that are generated are up to date; what they name and link to exists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from otelier import cli
+from otelier.cli import settings, signals
+from otelier.cli.collector import variables
+
+ROOT = Path(__file__).parents[1]
+GENERATED = {"settings": settings.markdown, "signals": signals.markdown}
+SKIPPED = {"build", "dist", "node_modules"}
+
+# A command of ours in code: at the start, perhaps after a prompt, variables or a folder.
+_COMMAND = re.compile(
+    r"^\s*(?:\$ )?(?:[A-Z_]+=\S* )*(?:\S+/)?otelier +([a-z][a-z-]*)", re.MULTILINE
+)
+_CODE = re.compile(r"```(?:\w*)\n(.*?)```|`([^`\n]+)`", re.DOTALL)
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def pages() -> list[Path]:
+    """Every page of the repository, in no folder that is made or hidden."""
+
+    def found() -> Iterator[Path]:
+        for page in ROOT.rglob("*.md"):
+            folders = page.relative_to(ROOT).parts[:-1]
+            if not any(f in SKIPPED or f.startswith(".") for f in folders):
+                yield page
+
+    return sorted(found())
+
+
+def commands_in(text: str) -> set[str]:
+    """First words after `otelier` in the code of a page."""
+    code = "\n".join(block or inline for block, inline in _CODE.findall(text))
+    return set(_COMMAND.findall(code))
+
+
+def commands() -> set[str]:
+    """What the command line knows."""
+    parser = cli._parser()
+    return {name for a in parser._actions if isinstance(a.choices, dict) for name in a.choices}
+
+
+def broken_links(page: Path, text: str) -> list[str]:
+    """Relative links to no file, and links to a heading that the page does not have."""
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    return [link for link in _LINK.findall(text) if not _resolves(page, link, text)]
+
+
+def _resolves(page: Path, link: str, text: str) -> bool:
+    if re.match(r"[a-z]+:", link):
+        return True
+    path, _, heading = link.partition("#")
+    target = page.parent / path if path else page
+    if path and not target.exists():
+        return False
+    if not heading or target.suffix != ".md":
+        return True
+    return heading in _anchors(target.read_text(encoding="utf-8") if path else text)
+
+
+def _anchors(text: str) -> set[str]:
+    """Headings as GitHub links to them."""
+    titles = re.findall(r"^#+ +(.+?) *$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_a_generated_page_is_up_to_date(name: str) -> None:
+    """docs/NAME.md is what `otelier NAME --markdown` prints."""
+    page = ROOT / "docs" / f"{name}.md"
+    assert page.read_text(encoding="utf-8") == GENERATED[name]()
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_documented_commands_exist(page: Path) -> None:
+    """No page tells to run a command that the command line does not know."""
+    assert commands_in(page.read_text(encoding="utf-8")) - commands() == set()
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_resolve(page: Path) -> None:
+    """Every relative link leads to a file, and to a heading if it names one."""
+    assert broken_links(page, page.read_text(encoding="utf-8")) == []
+
+
+def test_variables_of_the_collector_are_documented() -> None:
+    """Every variable of the launcher is on one of its two pages, and no page names another one."""
+    both = [(ROOT / "docs" / name).read_text() for name in ("collector.md", "backends.md")]
+    named = set(re.findall(r"\b(?:OTELIER|DD|ELASTIC|ELASTICSEARCH)_[A-Z_]+\b", "".join(both)))
+    table = vars(variables).items()
+    known = {value for name, value in table if name.isupper() and isinstance(value, str)}
+    assert named == known
+
+
+def test_a_missing_command_is_found() -> None:
+    """The check of commands can fail, and reads code alone."""
+    block = "PATH=x otelier settings\n$ .venv/bin/otelier sing\npip install otelier fastapi"
+    text = f"Run `otelier frobnicate --x` or\n```sh\n{block}\n```\n"
+    assert commands_in(text + "otelier says") == {"frobnicate", "settings", "sing"}
+    assert "frobnicate" not in commands() >= {"settings", "signals"}
+
+
+def test_a_broken_link_is_found(tmp_path: Path) -> None:
+    """The check of links can fail."""
+    (tmp_path / "there.md").write_text("# A heading, with `code`\n")
+    good = "[a](there.md) [b](there.md#a-heading-with-code) [c](https://x.example/y) [d](#here)"
+    bad = "[e](gone.md) [f](there.md#gone) [g](#gone)"
+    text = f"# Here\n{good} {bad}\n```\n[in code](gone.md)\n```\n"
+    assert broken_links(tmp_path / "page.md", text) == ["gone.md", "there.md#gone", "#gone"]
