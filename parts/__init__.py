@@ -6,7 +6,10 @@ loopback, waits until it answers, and ends the processes it started, by their id
 
 from __future__ import annotations
 
+import itertools
+import os
 import socket
+import threading
 from urllib.parse import urlsplit
 
 
@@ -19,13 +22,33 @@ class Missing(Exception):
         self.how = how
 
 
+# Below the range that the system gives to connections and to servers on port 0 (Linux 32768,
+# others 49152): between choosing a port and listening on it, nobody else is given it.
+FIRST_PORT, LAST_PORT = 20_000, 29_999
+_ports = itertools.cycle(range(FIRST_PORT, LAST_PORT + 1))
+_choosing = threading.Lock()
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now; held open together, so that they differ."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [server.getsockname()[1] for server in held]
-    for server in held:
-        server.close()
-    return ports
+    """Ports that nobody listens on now, and that this process has not handed out lately."""
+    with _choosing:
+        return list(itertools.islice(filter(_is_free, _ports), count))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def _start_somewhere() -> None:
+    """Two test runs on one machine begin at different ports."""
+    next(itertools.islice(_ports, os.getpid() % (LAST_PORT - FIRST_PORT), None))
+
+
+_start_somewhere()
 
 
 def check_answers(url: str, port: int, what: str) -> None:
