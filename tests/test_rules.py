@@ -21,6 +21,7 @@ SRC = Path(__file__).parents[1] / "src"
 ROOMS: Sequence[frozenset[str]] = (
     frozenset(("cli",)),
     frozenset(("distro", "launcher")),
+    frozenset(("pipeline",)),
     frozenset(("instrumentation",)),
     frozenset(("sdk",)),
     frozenset(("export",)),
@@ -28,12 +29,14 @@ ROOMS: Sequence[frozenset[str]] = (
         (
             "",  # the package itself: its public names
             "_guard",
+            "_random",
             "_upstream",
             "context",
             "early",
             "errors",
             "logformat",
             "privacy",
+            "setting",
             "settings",
             "signals",
             "values",

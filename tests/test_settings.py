@@ -65,6 +65,8 @@ def test_the_table() -> None:
         ("OTEL_TRACES_SAMPLER_ARG", "0", 0.0),
         ("OTEL_PROPAGATORS", "tracecontext,baggage", ("tracecontext", "baggage")),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "4096", 4096),
+        ("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "GET, LIST", frozenset(("GET", "LIST"))),
+        ("OTELIER_FORWARD_REQUEST_ID_TO", "API.b, ::1", frozenset(("api.b", "::1"))),
         ("OTELIER_QUIET_PATHS", "/a, /b", frozenset(("/a", "/b"))),
         ("OTELIER_LOG_LEVEL", "Warning", 30),
         ("OTELIER_REQUEST_ID_HEADER", "X-Trace", "X-Trace"),
@@ -107,6 +109,9 @@ BAD = [
     ("OTEL_CONFIG_FILE", "otel.yaml", None),
     ("FASTAPI_OTEL_AUTO_CONFIGURE", "true", None),
     ("OTELIER_REQUEST_ID_HEADER", "X Request\r\nEvil: 1", "X-Request-ID"),
+    ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST", "x-(", None),
+    ("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "GET,two words", None),
+    ("OTELIER_FORWARD_REQUEST_ID_TO", "http://a.b:80", None),
     ("OTELIER_QUIET_PATHS", "/ok,health", load({})["OTELIER_QUIET_PATHS"]),
     ("OTELIER_LOG_LEVEL", "loud", 20),
     ("OTELIER_STOP_TIMEOUT", "61", 5.0),
@@ -182,13 +187,6 @@ def test_a_password_in_a_url_is_not_said(value: str) -> None:
     _, (problem,) = read(ENDPOINT, value)
     assert "swordfish" not in str(problem)
     assert "(not shown)@c" in str(problem)
-
-
-def test_a_batch_larger_than_its_queue() -> None:
-    """Two values that do not go together are a problem of one of them."""
-    found = load({"OTEL_BSP_MAX_QUEUE_SIZE": "100"})
-    assert [problem.variable for problem in found.problems] == ["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"]
-    assert [problem.instead for problem in found.problems] == ["100"]
 
 
 def test_a_file_that_is_there(tmp_path: Path) -> None:

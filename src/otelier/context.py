@@ -8,13 +8,13 @@ layer from a new request that a server started inside its predecessor's context.
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from contextvars import ContextVar
 
 from opentelemetry.trace import INVALID_SPAN, Span
 
+from otelier._random import bits
 from otelier.signals import REQUEST_ID, SESSION_ID, USER_ID
 
 SCOPE_KEY = "otelier.request"
@@ -25,23 +25,56 @@ _VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class RequestContext:
     """What is known of the request in progress."""
 
-    __slots__ = ("mount_prefix", "request_id", "route", "server_span", "session_id", "user_id")
+    __slots__ = (
+        "_session_id",
+        "_user_id",
+        "broken_by",
+        "encoded",
+        "mount_prefix",
+        "request_id",
+        "route",
+        "server_span",
+    )
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
-        self.user_id: str | None = None
-        self.session_id: str | None = None
+        """Never changed."""
+        self._user_id: str | None = None
+        self._session_id: str | None = None
+        self.encoded: tuple[bytes, bytes] | None = None
+        """The ids as attributes of a span and of a log record; the encoder keeps them here."""
         self.mount_prefix = ""
         self.route: str | None = None
+        self.broken_by: BaseException | None = None
+        """What broke off an answer that middleware ends as if it were whole."""
         self.server_span: Span = INVALID_SPAN
+        """Until the app returns."""
+
+    @property
+    def user_id(self) -> str | None:
+        return self._user_id
+
+    @user_id.setter
+    def user_id(self, value: str | None) -> None:
+        self._user_id = value
+        self.encoded = None  # after the change: `encoded` is not kept where ids differ by then
+
+    @property
+    def session_id(self) -> str | None:
+        return self._session_id
+
+    @session_id.setter
+    def session_id(self, value: str | None) -> None:
+        self._session_id = value
+        self.encoded = None
 
     def attributes(self) -> dict[str, str]:
         """What joins a span or log record to its request."""
         found = {REQUEST_ID: self.request_id}
-        if self.user_id is not None:
-            found[USER_ID] = self.user_id
-        if self.session_id is not None:
-            found[SESSION_ID] = self.session_id
+        if self._user_id is not None:
+            found[USER_ID] = self._user_id
+        if self._session_id is not None:
+            found[SESSION_ID] = self._session_id
         return found
 
 
@@ -63,8 +96,8 @@ def accept_request_id(value: bytes | None) -> str:
 def new_request_id() -> str:
     """A UUID of version 7 (RFC 9562, section 5.7): sorts by time, 74 random bits."""
     milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
-    high = (milliseconds & 0xFFFF_FFFF_FFFF) << 16 | 0x7000 | (random >> 68) & 0xFFF
+    random = bits(74)
+    high = (milliseconds & 0xFFFF_FFFF_FFFF) << 16 | 0x7000 | random >> 62
     low = 0x8000_0000_0000_0000 | random & 0x3FFF_FFFF_FFFF_FFFF
     text = f"{high:016x}{low:016x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

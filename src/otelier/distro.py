@@ -32,8 +32,14 @@ NAME = "otelier"
 STARTED = "_OTELIER_STARTED"
 """Set by the first process of a start; its workers and reloads inherit it and stay silent."""
 
+NEIGHBOURS = "_OTELIER_NEIGHBOURS"
+"""Names of other products that have been said, for the same reason."""
+
 _DISTRO = "OTEL_PYTHON_DISTRO"
 _CONFIGURATOR = "OTEL_PYTHON_CONFIGURATOR"
+
+_CAPTURE = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_"
+_CAPTURED = ("SERVER_REQUEST", "SERVER_RESPONSE", "SANITIZE_FIELDS")
 
 # Python's own helper processes: they run no code of the app.
 _HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
@@ -70,6 +76,8 @@ class Distro(BaseDistro):  # type: ignore[misc]
         is_ours = entry_point.value.startswith("otelier.")
         if entry_point.name in _STANDS_IN_FOR and not is_ours:
             return
+        if not is_ours and Distro.started.observes_client(entry_point):
+            return
         try:
             arguments = Distro.started.arguments.get(entry_point.name, {}) if is_ours else {}
             entry_point.load()().instrument(**arguments, **kwargs)
@@ -100,6 +108,20 @@ def say_started() -> None:
         os.environ[STARTED] = "1"
         for line in Distro.started.lines():
             _guard.write(line)
+    if Distro.started is not None:
+        name_neighbours(os.environ)
+
+
+def name_neighbours(environ: MutableMapping[str, str]) -> None:
+    """A line for each other product in this process, once for all processes of a start."""
+    from otelier.instrumentation import neighbours
+
+    named = environ.get(NEIGHBOURS, "").split()
+    for line in neighbours.lines(sys.modules, sys.orig_argv):
+        name = line.partition(" ")[0]
+        if name not in named:
+            environ[NEIGHBOURS] = " ".join([*named, name])
+            _guard.write(line)
 
 
 class Start:
@@ -113,6 +135,7 @@ class Start:
         self.guessed: Any = None
         self.observed: list[str] = []
         self.flush: Callable[[], object] = lambda: None
+        self._clients: Any = None
         self._environ = environ
         _put_defaults(environ, self.settings)
 
@@ -121,29 +144,36 @@ class Start:
         """What each of our instrumentors is given."""
         return {
             "fastapi": {"options": self._http_options()},
-            "sqlalchemy": {"on": True},
+            "sqlalchemy": {"on": True, "commenter": self.settings["OTELIER_SQLCOMMENTER"]},
             "redis": {"on": True},
             "logging": {"level": self.settings["OTELIER_LOG_LEVEL"]},
         }
 
+    def observes_client(self, entry_point: EntryPoint) -> bool:
+        """Whether it is contrib's for an HTTP client: put in when the app imports the library."""
+        from otelier.instrumentation.clients import LIBRARIES, Clients, Forwarding
+
+        if entry_point.name not in LIBRARIES:
+            return False
+        if self._clients is None:
+            hosts = self.settings["OTELIER_FORWARD_REQUEST_ID_TO"] or ()
+            self._clients = Clients(Forwarding(self.settings["OTELIER_REQUEST_ID_HEADER"], hosts))
+        self._clients.observe(entry_point.name, entry_point.load)
+        self.observed.append(entry_point.name)
+        return True
+
     def provide(self) -> None:
-        """Make the providers and see to it that they are flushed at a stop."""
-        from otelier.export.lifecycle import Lifecycle
-        from otelier.sdk import providers, resource
+        """Make the providers, and see to it that what they record is delivered."""
+        from otelier import pipeline
+        from otelier.sdk import resource
 
         attributes = self.settings["OTEL_RESOURCE_ATTRIBUTES"] or {}
         if not self.settings["OTEL_SERVICE_NAME"] and "service.name" not in attributes:
             self.guessed = resource.guess_service(sys.orig_argv[1:], Path.cwd())
-        made = providers.build(
-            resource.build(__version__, attributes, self.guessed),
-            self._exporters("traces"),
-            self._exporters("metrics"),
-            self._exporters("logs"),
-        )
-        made.install()
-        lifecycle = Lifecycle(made.flushes, self.settings["OTELIER_STOP_TIMEOUT"])
-        lifecycle.install()
-        self.flush = lifecycle.flush
+        about = resource.build(__version__, attributes, self.guessed)
+        made = pipeline.build(self.settings, self._environ, about)
+        self.problems += made.problems
+        self.flush = made.lifecycle.flush
 
     def lines(self) -> list[str]:
         """The start line, then a line for each thing that was wrong."""
@@ -159,7 +189,7 @@ class Start:
         guess = self.guessed
         name = guess.name if guess else self._service_name()
         origin = f" (guessed from {guess.found_in})" if guess else ""
-        signals = [s for s in ("traces", "metrics", "logs") if self._exporter_names(s)]
+        signals = [s for s in ("traces", "metrics", "logs") if self.settings.exporters(s)]
         target = settings.shown(self.settings["OTEL_EXPORTER_OTLP_ENDPOINT"])
         return (
             f"{__version__} sends {', '.join(signals) or 'nothing'} of service {name!r}{origin}"
@@ -170,22 +200,9 @@ class Start:
         attributes = self.settings["OTEL_RESOURCE_ATTRIBUTES"] or {}
         return str(self.settings["OTEL_SERVICE_NAME"] or attributes["service.name"])
 
-    def _exporter_names(self, signal: str) -> list[str]:
-        chosen = self.settings[f"OTEL_{signal.upper()}_EXPORTER"]
-        return [name for name in chosen if name != "none"]
-
-    def _exporters(self, signal: str) -> list[Any]:
-        from otelier.export import exporters
-
-        protocol = (
-            self.settings[f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL"]
-            or self.settings["OTEL_EXPORTER_OTLP_PROTOCOL"]
-        )
-        found, problems = exporters.load(signal, self._exporter_names(signal), protocol)
-        self.problems += problems
-        return found
-
     def _http_options(self) -> Any:
+        from otelier.instrumentation.asked import METHODS
+        from otelier.instrumentation.headers import Headers
         from otelier.instrumentation.http import Options
 
         return Options(
@@ -195,6 +212,10 @@ class Start:
             or self.settings["OTEL_PYTHON_EXCLUDED_URLS"]
             or (),
             flush=partial(_call, self),
+            headers=Headers(
+                *(self.settings[f"{_CAPTURE}{what}"] or () for what in _CAPTURED),
+            ),
+            methods=self.settings["OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"] or METHODS,
         )
 
 
@@ -215,8 +236,10 @@ def _put_defaults(environ: MutableMapping[str, str], read: Settings) -> None:
         if problem.instead:
             environ[problem.variable] = problem.instead
     for row in settings.SETTINGS:
-        if row.ours and row.default and not environ.get(row.name, "").strip():
-            environ[row.name] = row.default
+        # Who sends where is ours to read: ddtrace takes `OTEL_…_EXPORTER` for its own.
+        is_shared = row.ours and row.default and not row.name.endswith("_EXPORTER")
+        if is_shared and not environ.get(row.name, "").strip():
+            environ[row.name] = str(row.default)
 
 
 def _hand_over(distro: str, kwargs: Mapping[str, Any]) -> None:

@@ -1,6 +1,8 @@
-"""Pure: what an exception is called. Categories and fingerprints join it here."""
+"""What an exception is called and says. Categories and fingerprints join it here."""
 
 from __future__ import annotations
+
+from contextlib import suppress
 
 
 def type_name(error: BaseException) -> str:
@@ -13,3 +15,27 @@ def type_name(error: BaseException) -> str:
     if kind.__module__ in ("builtins", "__main__"):
         return kind.__qualname__
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def message(error: BaseException) -> str:
+    """Its text; empty where its class, the app's own, cannot say it."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
+_RECORDED = "_otelier_recorded"
+
+
+def mark_recorded(error: BaseException) -> None:
+    """Remember that there is a log record of this exception, with the ids of its request."""
+    with suppress(Exception):  # its class, the app's own, may have no room for it
+        setattr(error, _RECORDED, True)
+
+
+def is_recorded(error: BaseException) -> bool:
+    try:
+        return _RECORDED in vars(error)
+    except Exception:
+        return False

@@ -8,8 +8,9 @@ module into a command-line flag: there must be none.)
 
 import os
 
-from otelier.distro import STARTED, name_otelier
+from otelier.distro import NEIGHBOURS, STARTED, name_otelier
 
 # A new start, even when an observed app launches it.
 os.environ.pop(STARTED, None)
+os.environ.pop(NEIGHBOURS, None)
 name_otelier(os.environ)

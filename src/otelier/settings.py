@@ -8,19 +8,22 @@ and nothing here reads the environment: `load` takes a mapping and returns what 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from otelier.setting import Setting, counts, per_signal
 from otelier.values import (
     Refused,
     boolean,
-    count,
     endpoint,
     header,
+    header_names,
+    hosts,
     installed,
     level,
+    methods,
     names,
     never,
     number,
@@ -32,24 +35,6 @@ from otelier.values import (
     readable_file,
     text,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """One variable.
-
-    default: what is used when it is unset or refused; None leaves it unset.
-    parse: text to value; raises `Refused`.
-    ours: whether `default` is Otelier's opinion, put into the environment for the SDK to read.
-    secret: whether its value may hold a secret, and is never printed.
-    """
-
-    name: str
-    meaning: str
-    parse: Callable[[str], Any]
-    default: str | None = None
-    ours: bool = False
-    secret: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +61,15 @@ class Settings:
     def __getitem__(self, variable: str) -> Any:
         return self.values[variable]
 
+    def exporters(self, signal: str) -> list[str]:
+        """Names of where `traces`, `metrics` or `logs` go; none for `none`."""
+        return [name for name in self[f"OTEL_{signal.upper()}_EXPORTER"] if name != "none"]
+
+    def protocol(self, signal: str) -> str:
+        """Its OTLP protocol."""
+        own = self[f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL"]
+        return str(own or self["OTEL_EXPORTER_OTLP_PROTOCOL"])
+
 
 def load(environ: Mapping[str, str]) -> Settings:
     """Read every row from `environ`. An empty text counts as unset."""
@@ -95,19 +89,7 @@ def load(environ: Mapping[str, str]) -> Settings:
                 problems.append(_problem(row, text, refused))
                 if refused.better:
                     values[row.name] = row.parse(refused.better)
-    problems += filter(None, (_oversized_batch(values, kind) for kind in ("BSP", "BLRP")))
     return Settings(values, tuple(problems))
-
-
-def _oversized_batch(values: Mapping[str, Any], kind: str) -> Problem | None:
-    """The SDK refuses a batch that is larger than its queue; its defaults are 512 and 2048."""
-    batch, queue = f"OTEL_{kind}_MAX_EXPORT_BATCH_SIZE", f"OTEL_{kind}_MAX_QUEUE_SIZE"
-    size, room = values[batch] or 512, values[queue] or 2048
-    if size <= room:
-        return None
-    return Problem(
-        variable=batch, value=repr(size), reason=f"larger than {queue}", instead=str(room)
-    )
 
 
 def _problem(row: Setting, text: str, refused: Refused) -> Problem:
@@ -136,27 +118,6 @@ def _speaks_grpc(environ: Mapping[str, str], endpoint_variable: str) -> bool:
         return protocol(own or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "").strip()) == "grpc"
     except Refused:
         return False
-
-
-def _per_signal(
-    pattern: str, meaning: str, parse: Callable[[str], Any], **more: Any
-) -> list[Setting]:
-    """The general variable, then one for each signal that wins over it."""
-    rows = [Setting(name=pattern.format(""), meaning=meaning, parse=parse, **more)]
-    for signal in ("traces", "metrics", "logs"):
-        rows.append(
-            Setting(
-                name=pattern.format(f"{signal.upper()}_"),
-                meaning=f"the same for {signal} alone",
-                parse=parse,
-                secret=more.get("secret", False),
-            )
-        )
-    return rows
-
-
-def _counts(meaning: str, *variables: str) -> list[Setting]:
-    return [Setting(name=name, meaning=meaning, parse=count) for name in variables]
 
 
 SAMPLERS = (
@@ -193,38 +154,48 @@ SETTINGS: tuple[Setting, ...] = (
         default="otelier",
         ours=True,
     ),
-    *_per_signal(
+    *per_signal(
         "OTEL_EXPORTER_OTLP_{}ENDPOINT",
         "where to send to: a collector or a backend that speaks OTLP over HTTP",
         endpoint,
         default="http://localhost:4318",
     ),
-    *_per_signal(
+    *per_signal(
         "OTEL_EXPORTER_OTLP_{}PROTOCOL",
         "`http/protobuf`, or `grpc` with `pip install 'otelier[grpc]'`",
         protocol,
         default="http/protobuf",
         ours=True,
     ),
-    *_per_signal(
+    *per_signal(
         "OTEL_EXPORTER_OTLP_{}HEADERS",
         "headers for the receiver, `key=value,…`, often with its key",
         pairs,
         secret=True,
     ),
-    *_per_signal(
+    *per_signal(
         "OTEL_EXPORTER_OTLP_{}TIMEOUT",
         "seconds that one request to the receiver may take",
         number(0.001, 600, "seconds"),
     ),
-    *_per_signal(
+    *per_signal(
         "OTEL_EXPORTER_OTLP_{}COMPRESSION",
         "`gzip`, `deflate` or `none`",
         one_of("gzip", "deflate", "none"),
     ),
-    *_per_signal(
+    *per_signal(
         "OTEL_EXPORTER_OTLP_{}CERTIFICATE",
         "file with the certificate to trust",
+        readable_file,
+    ),
+    *per_signal(
+        "OTEL_EXPORTER_OTLP_{}CLIENT_CERTIFICATE",
+        "file with the certificate to show to the receiver",
+        readable_file,
+    ),
+    *per_signal(
+        "OTEL_EXPORTER_OTLP_{}CLIENT_KEY",
+        "file with the key of that certificate",
         readable_file,
     ),
     *(
@@ -243,6 +214,20 @@ SETTINGS: tuple[Setting, ...] = (
         parse=one_of("delta", "cumulative", "lowmemory"),
         default="delta",
         ours=True,
+    ),
+    Setting(
+        name="OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        meaning="`explicit_bucket_histogram`, or `base2_exponential_bucket_histogram` at a higher cost "
+        "for each request",
+        parse=one_of("explicit_bucket_histogram", "base2_exponential_bucket_histogram"),
+        default="explicit_bucket_histogram",
+    ),
+    Setting(
+        name="OTEL_METRICS_EXEMPLAR_FILTER",
+        meaning="which measurements name the trace that they were taken in: "
+        "`trace_based`, `always_on` or `always_off`",
+        parse=one_of("trace_based", "always_on", "always_off"),
+        default="trace_based",
     ),
     Setting(
         name="OTEL_TRACES_SAMPLER",
@@ -275,15 +260,19 @@ SETTINGS: tuple[Setting, ...] = (
         name="OTEL_METRIC_EXPORT_INTERVAL",
         meaning="milliseconds between two exports of metrics",
         parse=number(100, 3_600_000, "milliseconds"),
+        default="60000",
     ),
-    *_counts(
-        "batching of the SDK's span and log processors",
+    *counts(
+        "milliseconds until a span or log record that was recorded is sent, 1000 unless set; "
+        "the smaller of the two counts for both",
         "OTEL_BSP_SCHEDULE_DELAY",
-        "OTEL_BSP_MAX_QUEUE_SIZE",
-        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
         "OTEL_BLRP_SCHEDULE_DELAY",
+    ),
+    *counts(
+        "spans, or log records, that may wait to be sent, 65536 unless set; "
+        "the larger of the two counts for both",
+        "OTEL_BSP_MAX_QUEUE_SIZE",
         "OTEL_BLRP_MAX_QUEUE_SIZE",
-        "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
     ),
     Setting(
         name="OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
@@ -299,6 +288,28 @@ SETTINGS: tuple[Setting, ...] = (
         name="OTEL_PYTHON_FASTAPI_EXCLUDED_URLS",
         meaning="the same, and wins over it",
         parse=patterns,
+    ),
+    Setting(
+        name="OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST",
+        meaning="headers of a request to put on its span: names or regular expressions, "
+        "separated by commas",
+        parse=header_names,
+    ),
+    Setting(
+        name="OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE",
+        meaning="the same of its answer",
+        parse=header_names,
+    ),
+    Setting(
+        name="OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS",
+        meaning="those of them whose values are replaced by `REDACTED`",
+        parse=header_names,
+    ),
+    Setting(
+        name="OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS",
+        meaning="methods that are called by their names, in place of those of the standard; "
+        "every other one is `_OTHER`",
+        parse=methods,
     ),
     Setting(
         name="OTEL_CONFIG_FILE",
@@ -317,6 +328,12 @@ SETTINGS: tuple[Setting, ...] = (
         default="X-Request-ID",
     ),
     Setting(
+        name="OTELIER_FORWARD_REQUEST_ID_TO",
+        meaning="hosts, `name,…`, to which outgoing requests carry the request id; "
+        "trace context goes to every host",
+        parse=hosts,
+    ),
+    Setting(
         name="OTELIER_QUIET_PATHS",
         meaning="paths of health probes: their requests, and all that these do, are not observed",
         parse=paths,
@@ -327,6 +344,12 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="lowest level of log records sent when the app sets no level of its own",
         parse=level,
         default="info",
+    ),
+    Setting(
+        name="OTELIER_SQLCOMMENTER",
+        meaning="`true` names driver, framework and (if its driver does not prepare it) trace in each SQL statement",
+        parse=boolean,
+        default="false",
     ),
     Setting(
         name="OTELIER_STOP_TIMEOUT",

@@ -17,6 +17,7 @@ EXCEPTION = "semantic conventions, exceptions"
 USER = "semantic conventions, user"
 SESSION = "semantic conventions, session"
 NETWORK = "semantic conventions, general"
+FASTAPI = "FastAPI, its own telemetry"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,7 @@ SERVER_PORT = "server.port"
 CLIENT_ADDRESS = "client.address"
 USER_AGENT = "user_agent.original"
 ERROR_TYPE = "error.type"
+VALIDATION_ERRORS = "fastapi.validation.error_count"
 
 DB_SYSTEM = "db.system.name"
 DB_NAMESPACE = "db.namespace"
@@ -64,6 +66,10 @@ DB_COLLECTION = "db.collection.name"
 DB_TEXT = "db.query.text"
 DB_SUMMARY = "db.query.summary"
 DB_BATCH_SIZE = "db.operation.batch.size"
+DB_STATUS_CODE = "db.response.status_code"
+PEER_ADDRESS = "network.peer.address"
+PEER_PORT = "network.peer.port"
+KEY_PATTERN = "otelier.cache.key_pattern"
 
 EXCEPTION_TYPE = "exception.type"
 EXCEPTION_MESSAGE = "exception.message"
@@ -74,9 +80,13 @@ CODE_LINE = "code.line.number"
 
 REQUEST_DURATION = "http.server.request.duration"
 ACTIVE_REQUESTS = "http.server.active_requests"
+REQUEST_SIZE = "http.server.request.body.size"
+RESPONSE_SIZE = "http.server.response.body.size"
+DB_DURATION = "db.client.operation.duration"
 
 _SERVER = "server span, access record"
 _SQL = "SQL span"
+_REDIS = "Redis span"
 _LOG = "log record"
 
 
@@ -139,22 +149,79 @@ SIGNALS: tuple[Signal, ...] = (
     _attribute(SERVER_PORT, "its port", "server span, SQL span, Redis span", NETWORK, "int"),
     _attribute(CLIENT_ADDRESS, "address of the peer", "server span", NETWORK),
     _attribute(USER_AGENT, "user agent, at most 256 characters", "server span", HTTP),
-    _attribute(ERROR_TYPE, "class of the exception, or the status", "failed spans", EXCEPTION),
+    _attribute(
+        ERROR_TYPE,
+        "class of the exception, the status, or what Redis said",
+        "failed spans",
+        EXCEPTION,
+    ),
     _attribute(
         DB_SYSTEM, "`postgresql`, `mysql`, `sqlite`, `redis` …", "SQL span, Redis span", DATABASE
     ),
-    _attribute(DB_NAMESPACE, "name of the database", "SQL span, Redis span", DATABASE),
-    _attribute(DB_OPERATION, "`SELECT`, `GET` …", "SQL span, Redis span", DATABASE),
-    _attribute(DB_COLLECTION, "table, when there is one", _SQL, DATABASE),
     _attribute(
-        DB_TEXT,
-        "statement, if it surely holds no literal; Redis command with `?` for each argument",
+        DB_NAMESPACE,
+        "name of the database, or Redis's number of it as configured",
         "SQL span, Redis span",
         DATABASE,
     ),
-    _attribute(DB_SUMMARY, "operation and table; the span's name", _SQL, DATABASE),
     _attribute(
-        DB_BATCH_SIZE, "number of parameter sets of an `executemany`", _SQL, DATABASE, "int"
+        DB_OPERATION,
+        "`SELECT`, `CREATE TABLE`, `BATCH INSERT`, `GET` …, as the app wrote it",
+        "SQL span, Redis span",
+        DATABASE,
+    ),
+    _attribute(DB_COLLECTION, "table, when there is only one", _SQL, DATABASE),
+    _attribute(
+        DB_TEXT,
+        "statement, if it surely holds no literal, at most 8192 characters; "
+        "Redis command with `?` for each argument",
+        "SQL span, Redis span",
+        DATABASE,
+    ),
+    _attribute(
+        DB_SUMMARY,
+        "operations and tables in their order, `SELECT items orders`; the span's name",
+        _SQL,
+        DATABASE,
+    ),
+    _attribute(
+        DB_BATCH_SIZE,
+        "number of parameter sets of an `executemany`, or of commands in a pipeline",
+        "SQL span, Redis span",
+        DATABASE,
+        "int",
+    ),
+    _attribute(
+        DB_STATUS_CODE,
+        "SQLSTATE, MySQL's number or SQLite's name of an error; "
+        "first word of the error that Redis sent: `WRONGTYPE` …",
+        "failed SQL span, failed Redis span",
+        DATABASE,
+    ),
+    _attribute(PEER_ADDRESS, "node of a Redis Cluster that was asked last", _REDIS, NETWORK),
+    _attribute(PEER_PORT, "its port", _REDIS, NETWORK, "int"),
+    _attribute(
+        KEY_PATTERN,
+        "key with `?` for what may be an id or a token, if switched on: `user:?:profile`",
+        _REDIS,
+        "",
+    ),
+    _attribute(
+        "http.request.header.<key>",
+        "values of a request's header, if its name is listed in a setting",
+        "server span",
+        HTTP,
+        "string[]",
+    ),
+    _attribute(
+        "http.response.header.<key>", "the same of the answer", "server span", HTTP, "string[]"
+    ),
+    _attribute(
+        VALIDATION_ERRORS,
+        "what FastAPI found wrong in a request, as a number; its own name",
+        "record `fastapi.validation.failed`",
+        FASTAPI,
+        "int",
     ),
     _attribute(EXCEPTION_TYPE, "class of the exception", "exception event, log record", EXCEPTION),
     _attribute(EXCEPTION_MESSAGE, "its text", "exception event, log record", EXCEPTION),
@@ -172,6 +239,24 @@ SIGNALS: tuple[Signal, ...] = (
         source=HTTP,
     ),
     Signal(
+        name=REQUEST_SIZE,
+        kind="histogram",
+        meaning="size of a request's body, where the client has said it",
+        type="int",
+        unit="By",
+        on="as for the duration",
+        source=HTTP,
+    ),
+    Signal(
+        name=RESPONSE_SIZE,
+        kind="histogram",
+        meaning="size of an answer's body",
+        type="int",
+        unit="By",
+        on="as for the duration",
+        source=HTTP,
+    ),
+    Signal(
         name=ACTIVE_REQUESTS,
         kind="up-down counter",
         meaning="requests in progress",
@@ -179,5 +264,15 @@ SIGNALS: tuple[Signal, ...] = (
         unit="{request}",
         on="method, scheme",
         source=HTTP,
+    ),
+    Signal(
+        name=DB_DURATION,
+        kind="histogram",
+        meaning="duration of an SQL statement, a Redis command or a pipeline; "
+        "commands that wait on purpose are left out",
+        type="float",
+        unit="s",
+        on="system, operation, namespace, server, error type; summary, table, status code for SQL",
+        source=DATABASE,
     ),
 )

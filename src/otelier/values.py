@@ -121,10 +121,31 @@ def patterns(value: str) -> tuple[re.Pattern[str], ...]:
         raise Refused(f"not a regular expression ({error})") from None
 
 
+def header_names(value: str) -> tuple[re.Pattern[str], ...]:
+    """Regular expressions for names of headers, in whatever case."""
+    return tuple(re.compile(pattern.pattern, re.IGNORECASE) for pattern in patterns(value))
+
+
+def methods(value: str) -> frozenset[str]:
+    """HTTP methods (RFC 9110, 9.1), which are case-sensitive."""
+    found = names(value)
+    if wrong := [name for name in found if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name)]:
+        raise Refused(f"{wrong[0]!r} is not a method such as GET")
+    return frozenset(found)
+
+
 def paths(value: str) -> frozenset[str]:
     if wrong := [path for path in names(value) if not path.startswith("/")]:
         raise Refused(f"{wrong[0]!r} does not start with '/'")
     return frozenset(names(value))
+
+
+def hosts(value: str) -> frozenset[str]:
+    """Names or addresses of hosts, without scheme and port, in lower case."""
+    found = names(value.lower())
+    if wrong := [host for host in found if not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:]+", host)]:
+        raise Refused(f"{wrong[0]!r} is not the name of a host such as api.example.org")
+    return frozenset(found)
 
 
 def header(value: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import urllib.error
 import urllib.request
+from typing import Any
 
 import pytest
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -12,13 +13,13 @@ from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.metrics import Counter
-from opentelemetry.sdk.metrics.export import AggregationTemporality
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import SpanKind, StatusCode
 
 from otelier.cli.receiver import ERROR, SERVER, Receiver
-from otelier.sdk import providers
+from otelier.export.deliver import Delivery
+from otelier.export.sinks import ExporterSink
+from otelier.sdk.providers import Providers
 
 RESOURCE = Resource({"service.name": "tested"})
 
@@ -27,19 +28,17 @@ RESOURCE = Resource({"service.name": "tested"})
 def test_what_is_sent_is_what_is_kept(compression: Compression) -> None:
     """A span, a log record and a metric of the SDK's exporters, under each compression."""
     with Receiver() as receiver:
-        delta = {Counter: AggregationTemporality.DELTA}
-        made = providers.build(
-            RESOURCE,
-            [OTLPSpanExporter(f"{receiver.url}/v1/traces", compression=compression)],
-            [
-                OTLPMetricExporter(
-                    f"{receiver.url}/v1/metrics",
-                    compression=compression,
-                    preferred_temporality=delta,
-                )
-            ],
-            [OTLPLogExporter(f"{receiver.url}/v1/logs", compression=compression)],
+        exporters: dict[str, Any] = {
+            "traces": OTLPSpanExporter(f"{receiver.url}/v1/traces", compression=compression),
+            "metrics": OTLPMetricExporter(f"{receiver.url}/v1/metrics", compression=compression),
+            "logs": OTLPLogExporter(f"{receiver.url}/v1/logs", compression=compression),
+        }
+        made = Providers(RESOURCE)
+        delivery = Delivery(
+            [ExporterSink(signal, exporter) for signal, exporter in exporters.items()],
+            collect=made.collect,
         )
+        made.deliver_to(delivery)
         with made.tracer.get_tracer("t").start_as_current_span(
             "work", kind=SpanKind.SERVER
         ) as span:
@@ -49,8 +48,7 @@ def test_what_is_sent_is_what_is_kept(compression: Compression) -> None:
             record = LogRecord(body={"deep": [1]}, severity_number=SeverityNumber.INFO)
             made.logger.get_logger("l").emit(record)
         made.meter.get_meter("m").create_counter("things", unit="{thing}").add(7, {"k": "v"})
-        for flush in made.flushes:
-            flush()
+        assert delivery.flush(5)
         (kept,), (log,), (point,) = receiver.spans, receiver.logs, receiver.points
     assert (kept.name, kept.kind, kept.status, kept.parent_id) == ("work", SERVER, ERROR, "")
     assert kept.attributes == {"n": 1, "list": ["a", "b"], "yes": True}

@@ -75,14 +75,6 @@ def test_wrong_value(variable: str, value: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_queue_smaller_than_a_batch() -> None:
-    """A pair that the SDK refuses, each of them fine alone, costs that signal at most."""
-    done = launch(OTEL_BSP_MAX_QUEUE_SIZE="5", OTEL_BSP_MAX_EXPORT_BATCH_SIZE="10")
-    assert (done.returncode, done.stdout) == (0, "7\n"), done.stderr
-    assert "OTEL_BSP_MAX_EXPORT_BATCH_SIZE" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_values_of_the_user_win() -> None:
     """A default of ours never replaces what is set."""
     done = launch(OTEL_TRACES_EXPORTER="none", OTEL_LOGS_EXPORTER="none")

@@ -81,6 +81,43 @@ def test_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not Lifecycle([lambda: None], 5).flush()
 
 
+def test_delivery_gets_the_time_that_is_left() -> None:
+    """It runs in the calling thread, beside the flushes, and its word counts."""
+    told: list[tuple[float, int]] = []
+
+    def deliver(seconds: float) -> bool:
+        told.append((seconds, threading.get_ident()))
+        time.sleep(0.2)
+        return False
+
+    delivered, seconds = timed(Lifecycle([lambda: time.sleep(0.2)], 5, deliver).flush)
+    assert not delivered
+    assert seconds < 0.4
+    assert 4.9 < told[0][0] <= 5
+    assert told[0][1] == threading.get_ident()
+
+
+def test_delivery_needs_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where none can be started any more, what is left is still delivered."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    asked: list[float] = []
+    deliver = lambda seconds: asked.append(seconds) is None  # noqa: E731
+    assert Lifecycle([], 5, deliver).flush()
+    assert not Lifecycle([lambda: None], 5, deliver).flush()
+    assert len(asked) == 2
+
+
+def test_a_raising_delivery(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is counted, and nothing is raised."""
+    _guard.faults.clear()
+    assert Lifecycle([], 5, lambda seconds: bool(1 / 0)).flush()
+    assert dict(_guard.faults) == {"delivering what was left": 1}
+
+
 def test_a_handler_of_the_app_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who handles SIGTERM himself keeps doing so, in and out."""
     monkeypatch.setattr(atexit, "register", lambda _: None)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from opentelemetry import propagate
+from opentelemetry.trace import Span, get_tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from otelier import _guard
@@ -43,3 +44,30 @@ def propagator() -> Iterator[None]:
     propagate.set_global_textmap(TraceContextTextMapPropagator())
     yield
     propagate.set_global_textmap(before)
+
+
+@pytest.fixture(scope="session")
+def redis_url(part: Callable[[Any], Any]) -> str:
+    """Where a real Redis listens."""
+    from parts import redis as server
+
+    return str(part(server.redis).url)
+
+
+@pytest.fixture
+def cache(telemetry: Telemetry) -> Iterator[Telemetry]:
+    """Redis commands are observed; no fault of ours may have come up meanwhile."""
+    from otelier.instrumentation.cache import CacheInstrumentor
+
+    _guard.faults.clear()
+    CacheInstrumentor().instrument(on=True, skip_dep_check=True)
+    yield telemetry
+    CacheInstrumentor().uninstrument()
+    assert dict(_guard.faults) == {}
+
+
+@pytest.fixture
+def parent(telemetry: Telemetry) -> Iterator[Span]:
+    """The test runs inside a span, as inside a request."""
+    with get_tracer("tests").start_as_current_span("request") as span:
+        yield span

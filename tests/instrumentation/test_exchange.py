@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from contextvars import copy_context
 from typing import Any
 
 import pytest
-from opentelemetry._logs import get_logger
+from opentelemetry._logs import get_logger_provider
+from opentelemetry.context import Context
 from opentelemetry.metrics import get_meter
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode, get_tracer
 
+from otelier import signals
 from otelier.context import RequestContext
-from otelier.instrumentation.exchange import Exchange, Instruments
+from otelier.instrumentation.asked import Askings, body_size, of_this_request
+from otelier.instrumentation.exchange import Exchange
+from otelier.instrumentation.outcome import Instruments
+from otelier.sdk.logs import writer
 from tests.conftest import Telemetry
 from tests.instrumentation.asking import scope_of
 
@@ -21,18 +28,40 @@ LAST = {"type": "http.response.body", "body": b"x"}
 MORE = {**LAST, "more_body": True}
 
 
-def begun(scope: Mapping[str, Any] | None = None, **headers: bytes) -> Exchange:
-    meter = get_meter("tests")
+_task = copy_context()
+"""Of a request's own task: what an exchange sets there, nobody else sees."""
+
+
+class Sending:
+    """An exchange, and the steps of the answer put into it."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.failed = exchange.failed
+
+    def sent(self, message: dict[str, Any]) -> None:
+        asyncio.run(self.exchange.send(message))
+
+    def finish(self) -> None:
+        _task.run(self.exchange.finish)
+
+
+async def _server(message: Any) -> None:
+    """Takes an answer."""
+
+
+def begun(scope: Mapping[str, Any] | None = None, **headers: bytes) -> Sending:
     instruments = Instruments(
-        tracer=get_tracer("tests"),
-        duration=meter.create_histogram("duration"),
-        active=meter.create_up_down_counter("active"),
-        access=get_logger("access"),
+        get_tracer("otelier.tests"), get_meter("otelier.tests"), writer(get_logger_provider())
     )
     named = {name.replace("_", "-").encode(): value for name, value in headers.items()}
-    exchange = Exchange(instruments, RequestContext("r-1"), scope or scope_of("/x"), named)
-    exchange.begin(None)
-    return exchange
+    scope = scope or scope_of("/x")
+    asked = Askings().find(scope, named)
+    exchange = _task.run(
+        Exchange, instruments, RequestContext("r-1"), asked, _server, b"x-request-id"
+    )
+    _task.run(exchange.begin, Context(), of_this_request(scope, asked.method), body_size(named))
+    return Sending(exchange)
 
 
 def spans_of(telemetry: Telemetry) -> list[ReadableSpan]:
@@ -91,7 +120,7 @@ def test_without_an_answer(telemetry: Telemetry) -> None:
     (record,) = telemetry.records
     assert "http.response.status_code" not in (span.attributes or {})
     assert "no answer" in str(record.log_record.body)
-    assert [point.value for point in telemetry.points()["active"]] == [0]
+    assert [point.value for point in telemetry.points()[signals.ACTIVE_REQUESTS]] == [0]
 
 
 def test_a_client_error_is_no_error(telemetry: Telemetry) -> None:
@@ -111,7 +140,7 @@ def test_duration_in_seconds(telemetry: Telemetry) -> None:
     exchange.sent(START)
     exchange.sent(LAST)
     (span,) = telemetry.spans
-    (point,) = telemetry.points()["duration"]
+    (point,) = telemetry.points()[signals.REQUEST_DURATION]
     assert point.sum == pytest.approx(((span.end_time or 0) - (span.start_time or 0)) / 1e9)
     assert 0 < point.sum < 5
 
@@ -145,6 +174,8 @@ def test_a_scope_with_the_least(telemetry: Telemetry) -> None:
         "http.request.method": "GET",
         "url.scheme": "http",
         "url.path": "/x",
+        "http.request.id": "r-1",
+        "error.type": "client_disconnected",
     }
 
 

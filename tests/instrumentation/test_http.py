@@ -25,8 +25,10 @@ from starlette.websockets import WebSocketDisconnect
 
 from otelier import _guard
 from otelier.context import SCOPE_KEY, RequestContext, current_request
+from otelier.instrumentation import asked as asked_module
 from otelier.instrumentation import exchange as exchange_module
 from otelier.instrumentation import http as http_module
+from otelier.instrumentation import outcome as outcome_module
 from otelier.instrumentation.database import DatabaseInstrumentor
 from otelier.instrumentation.http import HTTPInstrumentor
 from tests.conftest import Telemetry
@@ -162,7 +164,7 @@ def test_an_unknown_method_is_other(http: Telemetry) -> None:
     ask(shop(), "/items/7", "BREW")
     span = only_span(http)
     (point,) = http.points()[DURATION]
-    assert span.name == "_OTHER /items/{item}"
+    assert span.name == "HTTP /items/{item}"
     assert (span.attributes or {})["http.request.method_original"] == "BREW"
     assert point.attributes["http.request.method"] == "_OTHER"
 
@@ -508,15 +510,15 @@ def test_a_failing_flush_does_not_hold_up_the_stop(telemetry: Telemetry) -> None
 OURS = [
     (http_module, "accept_request_id"),
     (http_module, "Exchange"),
-    (http_module, "_named"),
-    (http_module.propagate, "extract"),
-    (exchange_module, "mask_query"),
+    (http_module, "_extracted"),
+    (asked_module, "mask_query"),
+    (exchange_module.Passage, "enter"),
     (exchange_module, "type_name"),
     (exchange_module.Exchange, "begin"),
-    (exchange_module.Exchange, "_starts"),
-    (exchange_module.Exchange, "_body"),
+    (exchange_module.Exchange, "answered"),
     (exchange_module.Exchange, "_end"),
-    (exchange_module.Exchange, "_outcome"),
+    (exchange_module.Exchange, "_error_type"),
+    (outcome_module, "Outcome"),
     (RequestContext, "attributes"),
 ]
 

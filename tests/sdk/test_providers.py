@@ -13,24 +13,33 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from otelier.sdk import providers
+from otelier.export.deliver import Delivery
+from otelier.export.readable import log_converter
+from otelier.export.sinks import ExporterSink
+from otelier.sdk.providers import Providers
 from tests.conftest import Telemetry
 
 RESOURCE = Resource({"service.name": "tests"})
 
 
 def test_each_exporter_gets_everything() -> None:
-    """Two exporters of one signal get the same; a flush of all three delivers."""
+    """Two exporters of one signal get the same; a flush delivers both lanes."""
     spans = [InMemorySpanExporter(), InMemorySpanExporter()]
     records = [InMemoryLogRecordExporter(), InMemoryLogRecordExporter()]
     reader = InMemoryMetricReader()
-    made = providers.build(RESOURCE, spans, [reader], records)
-    made.tracer.get_tracer("t").start_span("s").end()
+    made = Providers(RESOURCE, [reader])
+    delivery = Delivery(
+        [ExporterSink("traces", exporter) for exporter in spans]
+        + [ExporterSink("logs", exporter, log_converter(made.resource)) for exporter in records]
+    )
+    made.deliver_to(delivery)
+    made.tracer.get_tracer("t").start_span("theirs").end()
+    made.tracer.get_tracer("otelier.t").start_span("ours").end()
     made.logger.get_logger("l").emit(LogRecord(body="b"))
     made.meter.get_meter("m").create_counter("c").add(1)
-    for flush in made.flushes:
-        flush()
-    assert [len(exporter.get_finished_spans()) for exporter in spans] == [1, 1]
+    assert made.tracer.force_flush()
+    for exporter in spans:
+        assert [span.name for span in exporter.get_finished_spans()] == ["theirs", "ours"]
     assert [len(exporter.get_finished_logs()) for exporter in records] == [1, 1]
     data = reader.get_metrics_data()
     assert data is not None
@@ -38,17 +47,21 @@ def test_each_exporter_gets_everything() -> None:
 
 
 def test_without_exporters() -> None:
-    """No exporter is no fault: nothing is sent, and a flush returns."""
-    made = providers.build(RESOURCE, [], [], [])
-    made.tracer.get_tracer("t").start_span("s").end()
-    assert all(flush() for flush in made.flushes)
+    """No exporter is no fault: nothing is kept, and a flush returns."""
+    made = Providers(RESOURCE)
+    delivery = Delivery([])
+    made.deliver_to(delivery)
+    for name in ("t", "otelier.t"):
+        made.tracer.get_tracer(name).start_span("s").end()
+    assert made.tracer.force_flush()
+    assert len(delivery.spans) == 0
 
 
 def test_the_end_of_the_process_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """None of them hooks it: `export.lifecycle` does, under one deadline."""
     hooked: list[Any] = []
     monkeypatch.setattr(atexit, "register", hooked.append)
-    providers.build(RESOURCE, [], [InMemoryMetricReader()], [])
+    Providers(RESOURCE, [InMemoryMetricReader()])
     assert hooked == []
 
 

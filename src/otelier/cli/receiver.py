@@ -72,7 +72,10 @@ class Log:
 
 @dataclass(frozen=True)
 class Point:
-    """A point of a metric; count and value as far as its kind has them."""
+    """A point of a metric; count and value as far as its kind has them.
+
+    is_monotonic: whether a sum only grows, as a counter's does.
+    """
 
     name: str
     unit: str
@@ -82,6 +85,7 @@ class Point:
     value: float
     attributes: Mapping[str, Any]
     resource: Mapping[str, Any]
+    is_monotonic: bool = False
 
 
 @dataclass
@@ -258,6 +262,7 @@ def _metric(metric: Any, resource: Mapping[str, Any]) -> Iterator[Point]:
             value=value,
             attributes=_attributes(point.attributes),
             resource=resource,
+            is_monotonic=getattr(data, "is_monotonic", False),
         )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from otelier.settings import SETTINGS, Problem, Setting, load, shown
+from otelier.setting import Setting
+from otelier.settings import SETTINGS, Problem, load, shown
 
 _HEAD = """# Settings
 

@@ -4,8 +4,12 @@ A stop reaches a process in up to three ways, and every server takes another of 
 the ASGI lifespan (gunicorn's workers die by the default action of SIGTERM after it), SIGTERM
 itself (uvicorn puts the handlers back that it found and raises the signal again) and the normal
 end of the interpreter. Each calls `flush`; the budget is shared, so that a collector that does
-not answer costs the time-out once. Flushing runs in daemon threads, which the interpreter
-abandons: the SDK's own `force_flush` knows no time-out.
+not answer costs the time-out once.
+
+`deliver` keeps to its time and runs in the calling thread, a signal handler included. Other flushes
+run in daemon threads, which the interpreter abandons: the SDK's own `force_flush` knows no
+time-out. From Python 3.12 on no thread can be started once the interpreter is ending; `deliver`
+needs none.
 """
 
 from __future__ import annotations
@@ -24,13 +28,20 @@ from otelier import _guard
 class Lifecycle:
     """Knows how to flush, and when a process stops.
 
-    flushes: one callable for each signal; each may block for as long as it likes.
+    flushes: each may block for as long as it likes.
     timeout: seconds for all of them together, over the whole stop.
+    deliver: takes the seconds that are left, and tells whether it was done (`Delivery.flush`).
     """
 
-    def __init__(self, flushes: Sequence[Callable[[], object]], timeout: float) -> None:
+    def __init__(
+        self,
+        flushes: Sequence[Callable[[], object]],
+        timeout: float,
+        deliver: Callable[[float], bool] = lambda seconds: True,
+    ) -> None:
         self._flushes = flushes
         self._timeout = timeout
+        self._deliver = deliver
         self._deadline: float | None = None
 
     def install(self) -> None:
@@ -50,18 +61,33 @@ class Lifecycle:
         """Deliver what is queued; False when the deadline came first. Never raises."""
         if self._deadline is None:
             self._deadline = time.monotonic() + self._timeout
-        threads = [threading.Thread(target=_quietly, args=(f,), daemon=True) for f in self._flushes]
-        try:
-            for thread in threads:
-                thread.start()
-        except RuntimeError:  # the interpreter is too far gone to start a thread
-            return False
+        threads = self._start_flushes()
+        delivered = self._deliver_rest(self._deadline)
         for thread in threads:
             thread.join(max(0.0, self._deadline - time.monotonic()))
-        delivered = not any(thread.is_alive() for thread in threads)
-        if delivered:
+        finished = [thread for thread in threads if not thread.is_alive()]
+        if delivered and len(finished) == len(self._flushes):
             self._deadline = None
-        return delivered
+            return True
+        return False
+
+    def _start_flushes(self) -> list[threading.Thread]:
+        started: list[threading.Thread] = []
+        for flush in self._flushes:
+            thread = threading.Thread(target=_quietly, args=(flush,), daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the interpreter is too far gone to start a thread
+                break
+            started.append(thread)
+        return started
+
+    def _deliver_rest(self, deadline: float) -> bool:
+        try:
+            return self._deliver(max(0.0, deadline - time.monotonic()))
+        except Exception as error:
+            _guard.fault("delivering what was left", error)
+            return True
 
     def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
         self.flush()

@@ -1,57 +1,277 @@
-"""Redis commands, by the contrib instrumentation with the right arguments.
+"""Redis commands: hooks in the methods of redis-py's classes that every command goes through.
 
-Adds what it leaves out (`db.operation.name`), and gives a pipeline one short name. Values and keys
-are never sent: the text of a command is its name and a `?` for each argument.
+One CLIENT span a command or pipeline, and its duration in a histogram. Classes are hooked, not
+clients: clients made before and after count, by whatever import. What a connection says while it
+is made, what a pipeline or a cluster's client sends on its own behalf, and what is received by
+subscription go other ways and are not observed. A command is called once, whatever goes wrong with
+us, and its result and exceptions pass unchanged.
 
-Source: semantic conventions, database client spans, Redis.
+redis-py can measure the duration of commands itself, from 7.2 on and if the app tells it to: ours
+is not measured then, so that nothing is counted twice.
+
+Source: semantic conventions, database client spans and metrics, Redis.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial, wraps
+from operator import attrgetter
 from types import ModuleType
 from typing import Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+from opentelemetry.metrics import MeterProvider, get_meter
+from opentelemetry.trace import TracerProvider, get_tracer
 
-from otelier import signals
-from otelier.instrumentation.observe import Patches
+from otelier import _guard, signals
+from otelier.instrumentation.cache_calls import (
+    BatchCalls,
+    Calls,
+    ClusterCalls,
+    Options,
+    StagedCalls,
+    contacted,
+)
+from otelier.instrumentation.cache_servers import Servers
+from otelier.instrumentation.key_patterns import KeyPatterns
+from otelier.instrumentation.observe import SCHEMA_URL, Patches
+from otelier.sdk.metrics import distribution
+from otelier.version import __version__
 
-_PIPELINE = "PIPELINE"
+SCOPE = "otelier.cache"
+
+# Buckets that the convention advises for db.client.operation.duration, in seconds.
+_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
 
 
 class CacheInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Stands in for contrib's `redis`; does nothing unless it is switched on by our distro."""
+    """Stands in for contrib's `redis`; does nothing unless it is switched on by our distro.
+
+    Its arguments, and contrib's: `tracer_provider`, `meter_provider`, `request_hook` (called with
+    span, client, arguments and options of a command) and `response_hook` (span, client, response).
+    """
 
     def instrumentation_dependencies(self) -> Collection[str]:
         return ()
 
-    def _instrument(self, *, on: bool = False, **_: Any) -> None:
+    def _instrument(
+        self,
+        *,
+        on: bool = False,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        key_patterns: bool = False,
+        root_spans: bool = False,
+        request_hook: Callable[..., object] | None = None,
+        response_hook: Callable[..., object] | None = None,
+        **_: Any,
+    ) -> None:
         self._patches = Patches()
-        if on:
-            self._patches.after_import("redis", _instrument)
+        if not on:
+            return
+        options = Options(
+            root_spans=root_spans,
+            key_patterns=KeyPatterns() if key_patterns else None,
+            request_hook=request_hook,
+            response_hook=response_hook,
+        )
+        tracer = get_tracer(SCOPE, __version__, tracer_provider, SCHEMA_URL)
+        servers = Servers(_durations(meter_provider).series)
+        hooks = Hooks(self._patches, lambda kind, **of: kind(tracer, servers, options, **of))
+        hooks.put_in()
+        self._patches.after_import(
+            "redis.observability.providers", partial(_give_way, self._patches, servers)
+        )
 
     def _uninstrument(self, **_: Any) -> None:
         self._patches.restore()
-        from opentelemetry.instrumentation.redis import RedisInstrumentor
-
-        RedisInstrumentor().uninstrument()
 
 
-def _instrument(redis: ModuleType) -> None:
-    from opentelemetry.instrumentation.redis import RedisInstrumentor
+class Hooks:
+    """Which methods are hooked. make: gives calls of a kind."""
 
-    RedisInstrumentor().instrument(
-        request_hook=_name_command, response_hook=_name_pipeline, skip_dep_check=True
+    def __init__(self, patches: Patches, make: Callable[..., Calls]) -> None:
+        self._patches = patches
+        self._make_calls = make
+        self._made: list[Calls] = []
+
+    def put_in(self) -> None:
+        """In each module once the app has imported it."""
+        for module, hook in (
+            ("redis.client", self._client),
+            ("redis.cluster", self._cluster),
+            ("redis.asyncio.client", self._async_client),
+            ("redis.asyncio.cluster", self._async_cluster),
+            ("opentelemetry.instrumentation.redis", self._contrib),
+        ):
+            self._patches.after_import(module, hook)
+
+    def _client(self, module: ModuleType) -> None:
+        self._hook(module.Redis, "execute_command", watched(self._make(Calls)))
+        self._hook(module.Pipeline, "immediate_execute_command", watched(self._make(StagedCalls)))
+        self._hook(module.Pipeline, "execute", watched(self._make(BatchCalls)))
+
+    def _async_client(self, module: ModuleType) -> None:
+        staged = watched_async(self._make(StagedCalls))
+        self._hook(module.Redis, "execute_command", watched_async(self._make(Calls)))
+        self._hook(module.Pipeline, "immediate_execute_command", staged)
+        self._hook(module.Pipeline, "execute", watched_async(self._make(BatchCalls)))
+
+    def _cluster(self, module: ModuleType) -> None:
+        home = attrgetter("nodes_manager")
+        commands, batches = (self._make(kind, home=home) for kind in (ClusterCalls, BatchCalls))
+        self._hook(module.RedisCluster, "execute_command", watched(commands))
+        self._hook(module.ClusterPipeline, "execute", watched(batches))
+        self._hook(module.RedisCluster, "get_redis_connection", _noting_argument)
+
+    def _async_cluster(self, module: ModuleType) -> None:
+        commands = self._make(ClusterCalls, home=_itself)
+        batches = self._make(BatchCalls, home=_client_of)
+        self._hook(module.RedisCluster, "execute_command", watched_async(commands))
+        self._hook(module.ClusterPipeline, "execute", watched_async(batches))
+        self._hook(module.ClusterNode, "acquire_connection", _noting_node)
+
+    def _contrib(self, module: ModuleType) -> None:
+        """Contrib's instrumentor in the app's own code adds nothing but its hooks."""
+
+        def instrument(_: Any, **given: Any) -> None:
+            for calls in self._made:
+                calls.adopt(given.get("request_hook"), given.get("response_hook"))
+
+        owner = module.RedisInstrumentor
+        self._hook(owner, "_instrument", lambda _: instrument)
+        self._hook(owner, "_uninstrument", lambda _: _nothing)
+        self._hook(owner, "instrument_client", lambda _: staticmethod(_nothing))
+        self._hook(owner, "uninstrument_client", lambda _: staticmethod(_nothing))
+
+    def _make(self, kind: type[Calls], **of: Any) -> Calls:
+        made = self._make_calls(kind, **of)
+        self._made.append(made)
+        return made
+
+    def _hook(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        self._patches.replace(owner, name, make)
+
+
+def watched(calls: Calls) -> Callable[[Any], Any]:
+    """Puts `calls` around a method.
+
+    `given` begins with the client: taken apart and put together again it costs 0.1 microseconds.
+    """
+    begin, ended, failed = calls.begin, calls.ended, calls.failed
+
+    def make(original: Any) -> Any:
+        @wraps(original)
+        def execute(*given: Any, **options: Any) -> Any:
+            call = begin(given, options)
+            if call is None:
+                return original(*given, **options)
+            try:
+                response = original(*given, **options)
+            except BaseException as error:
+                failed(call, error)
+                raise
+            ended(call, given[0], response)
+            return response
+
+        return execute
+
+    return make
+
+
+def watched_async(calls: Calls) -> Callable[[Any], Any]:
+    """The same for a coroutine; a cancellation is an exception like others."""
+    begin, ended, failed = calls.begin, calls.ended, calls.failed
+
+    def make(original: Any) -> Any:
+        @wraps(original)
+        async def execute(*given: Any, **options: Any) -> Any:
+            call = begin(given, options)
+            if call is None:
+                return await original(*given, **options)
+            try:
+                response = await original(*given, **options)
+            except BaseException as error:
+                failed(call, error)
+                raise
+            ended(call, given[0], response)
+            return response
+
+        return execute
+
+    return make
+
+
+def _noting_argument(original: Any) -> Any:
+    @wraps(original)
+    def get_redis_connection(client: Any, node: Any) -> Any:
+        contacted(node)
+        return original(client, node)
+
+    return get_redis_connection
+
+
+def _noting_node(original: Any) -> Any:
+    @wraps(original)
+    def acquire_connection(node: Any) -> Any:
+        contacted(node)
+        return original(node)
+
+    return acquire_connection
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """In place of what would observe the same commands again."""
+
+
+def _itself(client: Any) -> Any:
+    return client
+
+
+def _client_of(pipe: Any) -> Any:
+    """The client that an asyncio cluster pipeline was made by; another name before redis-py 6."""
+    return getattr(pipe, "cluster_client", None) or pipe._client
+
+
+def _durations(meter_provider: MeterProvider | None) -> Any:
+    return distribution(
+        get_meter(SCOPE, __version__, meter_provider, SCHEMA_URL),
+        signals.DB_DURATION,
+        "s",
+        "Duration of database client operations.",
+        _BUCKETS,
     )
 
 
-def _name_command(span: Any, client: Any, args: Any, options: Any) -> None:
-    if args and span.is_recording():
-        span.set_attribute(signals.DB_OPERATION, str(args[0]).upper())
+def _give_way(patches: Patches, servers: Servers, providers: ModuleType) -> None:
+    """Stop measuring once redis-py does.
 
+    It goes on after its own `shutdown`, as long as the process lives: so there is no way back.
+    """
+    from redis.observability.config import MetricGroup
 
-def _name_pipeline(span: Any, client: Any, response: Any) -> None:
-    if span.is_recording() and "db.redis.pipeline_length" in span.attributes:
-        span.update_name(_PIPELINE)
-        span.set_attribute(signals.DB_OPERATION, _PIPELINE)
+    def measures(instance: Any) -> bool:
+        manager = instance.get_provider_manager()
+        return (
+            manager is not None
+            and manager.config.is_enabled()
+            and MetricGroup.COMMAND in manager.config.metric_groups
+        )
+
+    def watching(original: Any) -> Any:
+        @wraps(original)
+        def init(instance: Any, *args: Any, **options: Any) -> Any:
+            done = original(instance, *args, **options)
+            try:
+                if measures(instance):
+                    servers.stop_measuring()
+            except Exception as error:
+                _guard.fault("giving way to redis-py's metrics", error)
+            return done
+
+        return init
+
+    patches.replace(providers.ObservabilityInstance, "init", watching)
+    if measures(providers.get_observability_instance()):
+        servers.stop_measuring()

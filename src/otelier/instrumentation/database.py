@@ -1,156 +1,216 @@
 """SQL statements, by SQLAlchemy's public events.
 
-Listens on the `Engine` class: every engine counts, past and future, sync and async. One CLIENT
-span a statement (an `executemany` is one); none for connecting, pinging and transactions. Runs in
-whatever thread or greenlet executes the statement, inside the caller's context.
+Listens on the `Engine` class: every engine counts, past and future, sync and async, by whatever
+import. One CLIENT span a statement (one with several sets of parameters is one statement) and its
+duration in a histogram; none for connecting, pinging and transactions. Runs in whatever thread or
+greenlet executes the statement, inside the caller's context. The span is not made the current one:
+what a driver does inside is nobody's child. Nothing of ours leaves a listener as an exception.
 
-Source: semantic conventions, database client spans.
+A statement ends with `after_cursor_execute` or, whatever went wrong (cancellation, a lost
+connection, another listener), with `handle_error`. Both are given its execution context: that is
+where what was begun waits for its end.
+
+Source: semantic conventions, database client spans and metrics.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
-from functools import lru_cache
+from time import perf_counter
 from types import ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary
 
+from opentelemetry.context import Context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
-from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, get_tracer
+from opentelemetry.metrics import MeterProvider, get_meter
+from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, TracerProvider, get_tracer
 
 from otelier import _guard, signals
-from otelier.errors import type_name
+from otelier._upstream import SPAN_KEY, SUPPRESSIONS, current_context
+from otelier.instrumentation.engines import Engines, Kind, failure
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
-from otelier.privacy import before_literal, mask_sql
+from otelier.instrumentation.sqlcommenter import Commenter
+from otelier.sdk.metrics import distribution
 from otelier.version import __version__
 
-# Dialect names of SQLAlchemy to `db.system.name`, where they differ.
-_SYSTEMS = {"mssql": "microsoft.sql_server", "oracle": "oracle.db"}
-# Where double quotes hold a name, whatever the server's mode.
-_QUOTES_NAMES = frozenset(("postgresql", "cockroachdb"))
+SCOPE = "otelier.database"
 
-_OPERATION = re.compile(r"\s*([A-Za-z]+)")
-_COLLECTION = re.compile(r'\b(?:FROM|INTO|UPDATE|TABLE)\s+((?!\d)[\w."`]+)', re.IGNORECASE)
-_SPAN = "_otelier_span"
+# Buckets that the convention advises for db.client.operation.duration, in seconds.
+_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
+
+_SUPPRESSED, _SUPPRESSED_PLAIN = SUPPRESSIONS
+_CLIENT = SpanKind.CLIENT
+
+_CALL = "otelier_call"
+"""Attribute of an execution context: span, kind and `perf_counter` of what was begun."""
 
 
 class DatabaseInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Stands in for contrib's `sqlalchemy`; does nothing unless it is switched on by our distro."""
+    """Stands in for contrib's `sqlalchemy`; does nothing unless it is switched on by our distro.
+
+    Its arguments, and contrib's: `tracer_provider`, `meter_provider`, `enable_commenter` (or
+    `commenter`) and `commenter_options`. `engine` and `engines` are observed like all others.
+    """
 
     def instrumentation_dependencies(self) -> Collection[str]:
         return ()
 
-    def _instrument(self, *, on: bool = False, **_: Any) -> None:
+    def _instrument(
+        self,
+        *,
+        on: bool = False,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        commenter: bool = False,
+        enable_commenter: bool = False,
+        commenter_options: Mapping[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
         self._patches = Patches()
         self._statements: Statements | None = None
-        if on:
-            self._patches.after_import("sqlalchemy", self._listen)
-
-    def _listen(self, sqlalchemy: ModuleType) -> None:
-        from sqlalchemy import event
-        from sqlalchemy.engine import Engine
-
-        self._statements = Statements(
-            get_tracer("otelier.database", __version__, schema_url=SCHEMA_URL)
+        if not on:
+            return
+        wants_comments = commenter or enable_commenter
+        statements = Statements(
+            get_tracer(SCOPE, __version__, tracer_provider, SCHEMA_URL),
+            Engines(_durations(meter_provider).series),
+            Commenter(commenter_options or {}) if wants_comments else None,
         )
-        for name, listener in self._statements.listeners.items():
-            event.listen(Engine, name, listener)
+
+        def listen(sqlalchemy: ModuleType) -> None:
+            self._statements = statements
+            statements.listen()
+
+        self._patches.after_import("sqlalchemy", listen)
 
     def _uninstrument(self, **_: Any) -> None:
         self._patches.restore()
         if self._statements is not None:
-            from sqlalchemy import event
-            from sqlalchemy.engine import Engine
-
-            for name, listener in self._statements.listeners.items():
-                event.remove(Engine, name, listener)
+            self._statements.leave()
 
 
 class Statements:
-    """Starts and ends the span of each statement."""
+    """Begins and ends the span and the measurement of each statement."""
 
-    def __init__(self, tracer: Tracer) -> None:
-        self._tracer = tracer
-        self._engines: WeakKeyDictionary[Any, Mapping[str, Any]] = WeakKeyDictionary()
+    def __init__(self, tracer: Tracer, engines: Engines, commenter: Commenter | None) -> None:
+        self._start_span = tracer.start_span
+        self._engines = engines
+        self._ready = engines.ready
+        self._commenter = commenter
         self.listeners: Mapping[str, Callable[..., Any]] = {
-            "before_cursor_execute": self._before,
+            "before_cursor_execute": self._before_commented if commenter else self._before,
             "after_cursor_execute": self._after,
             "handle_error": self._failed,
         }
+
+    def listen(self) -> None:
+        """As soon as SQLAlchemy is imported, so that the app's own listeners come behind."""
+        from sqlalchemy import event
+        from sqlalchemy.engine import Engine
+
+        for name, listener in self.listeners.items():
+            rewrites = self._commenter is not None and name == "before_cursor_execute"
+            event.listen(Engine, name, listener, **({"retval": True} if rewrites else {}))
+
+    def leave(self) -> None:
+        from sqlalchemy import event
+        from sqlalchemy.engine import Engine
+
+        for name, listener in self.listeners.items():
+            if event.contains(Engine, name, listener):
+                event.remove(Engine, name, listener)
 
     def _before(
         self, conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
     ) -> None:
         try:
-            if is_instrumentation_enabled():
-                setattr(context, _SPAN, self._start(conn, statement, parameters, many))
+            current = current_context()
+            # Usually a span is all that a context holds, and nothing is switched off.
+            if (len(current) > 1 or SPAN_KEY not in current) and _is_off(current):
+                return
+            if many:
+                self._begin_batch(conn, parameters, context)
+                return
+            try:
+                kind = self._ready[id(conn.dialect)][statement]
+            except KeyError:
+                kind = self._engines.find(conn, statement, context)
+            if kind is not None and context is not None:
+                span = self._start_span(kind.name, None, _CLIENT, kind.preset)
+                context.otelier_call = span, kind, perf_counter()
         except Exception as error:
             _guard.fault("beginning a query", error)
 
-    def _start(self, conn: Any, statement: str, parameters: Any, many: bool) -> Span:
-        about = self._about(conn.engine)
-        quotes_names = about[signals.DB_SYSTEM] in _QUOTES_NAMES
-        attributes = {**about, **describe(statement, quotes_names)}
-        if many:
-            attributes[signals.DB_BATCH_SIZE] = len(parameters)
-        name = attributes.get(signals.DB_SUMMARY) or about[signals.DB_SYSTEM]
-        return self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+    def _begin_batch(self, conn: Any, parameters: Any, context: Any) -> None:
+        size = _size(parameters, context.parameters)
+        kind = self._engines.batch(conn, context, size)
+        if kind is not None:
+            span = self._start_span(kind.name, None, _CLIENT, kind.preset)
+            if size is not None and size != 1:
+                span.set_attribute(signals.DB_BATCH_SIZE, size)
+            context.otelier_call = span, kind, perf_counter()
+
+    def _before_commented(
+        self, conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+    ) -> tuple[str, Any]:
+        self._before(conn, cursor, statement, parameters, context, many)
+        call = getattr(context, _CALL, None)
+        if call is not None and self._commenter is not None:
+            statement = self._commenter.commented(statement, conn, call[0], many)
+        return statement, parameters
 
     def _after(
         self, conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
     ) -> None:
-        _end(context)
+        try:
+            call = getattr(context, _CALL, None)
+            if call is not None:
+                context.otelier_call = None  # reading its rows may still fail
+                span, kind, started = call
+                elapsed = perf_counter() - started
+                span.end()
+                kind.record(elapsed, span)
+        except Exception as error:
+            _guard.fault("ending a query", error)
 
-    def _failed(self, failure: Any) -> None:
-        _end(failure.execution_context, failure.original_exception)
-
-    def _about(self, engine: Any) -> Mapping[str, Any]:
-        found = self._engines.get(engine)
-        if found is None:
-            found = self._engines[engine] = _engine_attributes(engine)
-        return found
-
-
-def _end(context: Any, error: BaseException | None = None) -> None:
-    """End the statement's span, once: reading its rows may still fail after it."""
-    try:
-        span: Span | None = getattr(context, _SPAN, None)
-        if span is not None:
-            setattr(context, _SPAN, None)
-            if error is not None:
-                # The text of a driver's error may hold the parameters: only its class leaves.
-                span.set_attribute(signals.ERROR_TYPE, type_name(error))
+    def _failed(self, told: Any) -> None:
+        try:
+            context = told.execution_context
+            call: tuple[Span, Kind, float] | None = getattr(context, _CALL, None)
+            if call is not None:
+                context.otelier_call = None
+                span, kind, started = call
+                elapsed = perf_counter() - started
+                why = failure(told.original_exception, kind.database.system)
+                span.set_attributes(why)
                 span.set_status(StatusCode.ERROR)
-            span.end()
-    except Exception as fault:
-        _guard.fault("ending a query", fault)
+                span.end()
+                kind.failed(why)(elapsed, span)
+        except Exception as error:
+            _guard.fault("ending a query", error)
 
 
-@lru_cache(maxsize=2048)
-def describe(statement: str, quotes_names: bool) -> Mapping[str, str]:
-    """Operation, table, summary and masked text of a statement, as far as they are plain to see."""
-    found: dict[str, str] = {}
-    if operation := _OPERATION.match(statement):
-        found[signals.DB_OPERATION] = operation[1].upper()
-    if collection := _COLLECTION.search(before_literal(statement, quotes_names=quotes_names)):
-        found[signals.DB_COLLECTION] = collection[1].replace('"', "").replace("`", "")
-    summary = " ".join(found.values())
-    if summary:
-        found[signals.DB_SUMMARY] = summary[:255]
-    text = mask_sql(statement, quotes_names=quotes_names)
-    if text is not None:
-        found[signals.DB_TEXT] = text
-    return found
+def _is_off(context: Context) -> bool:
+    return bool(context.get(_SUPPRESSED) or context.get(_SUPPRESSED_PLAIN))
 
 
-def _engine_attributes(engine: Any) -> Mapping[str, Any]:
-    url = engine.url
-    found = {
-        signals.DB_SYSTEM: _SYSTEMS.get(engine.dialect.name, engine.dialect.name),
-        signals.DB_NAMESPACE: url.database,
-        signals.SERVER_ADDRESS: url.host,
-        signals.SERVER_PORT: url.port,
-    }
-    return {name: value for name, value in found.items() if value is not None}
+def _size(parameters: Any, rows: Any) -> int | None:
+    """How many sets of parameters are sent; None where that is not plain to see.
+
+    rows: all sets of the call. SQLAlchemy may send them in portions, each as one set that holds
+    the values of many.
+    """
+    if parameters is rows or isinstance(parameters, list):
+        return len(parameters)
+    width = len(rows[0]) if rows else 0
+    return len(parameters) // width if width and not len(parameters) % width else None
+
+
+def _durations(meter_provider: MeterProvider | None) -> Any:
+    return distribution(
+        get_meter(SCOPE, __version__, meter_provider, SCHEMA_URL),
+        signals.DB_DURATION,
+        "s",
+        "Duration of database client operations.",
+        _BUCKETS,
+    )

@@ -1,8 +1,8 @@
 """One request and its answer, from the first header to the last byte.
 
-Owns the SERVER span, the two metrics and the access record of one request. Each is written once,
+Owns the SERVER span, the metrics and the access record of one request. Each is written once,
 whatever the order in which the answer ends, the app returns and an exception passes. Runs on the
-event loop, inside the request's own task.
+event loop, inside the request's own task; nothing in here raises into the app.
 
 Source: semantic conventions, HTTP server spans and HTTP server metrics.
 """
@@ -10,95 +10,196 @@ Source: semantic conventions, HTTP server spans and HTTP server metrics.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
-from opentelemetry._logs import Logger, LogRecord, SeverityNumber
-from opentelemetry.metrics import Histogram, UpDownCounter
-from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, set_span_in_context
+from opentelemetry.context import Context
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode
 
 from otelier import _guard, signals
-from otelier.context import RequestContext
-from otelier.errors import type_name
-from otelier.privacy import mask_query
+from otelier._upstream import attach, context_with, detach
+from otelier.context import RequestContext, current_request
+from otelier.errors import mark_recorded, message, type_name
+from otelier.export.record import LeanLog
+from otelier.instrumentation.asked import METHODS, Asked
+from otelier.instrumentation.headers import Headers
+from otelier.instrumentation.observe import SCHEMA_URL
+from otelier.instrumentation.outcome import CLIENT_LEFT, Instruments
+from otelier.sdk.lean_span import give, ids
+from otelier.version import __version__
 
-METHODS = frozenset(
-    ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE")
-)
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
 
-_LONGEST = 4096
-_LONGEST_AGENT = 256
 _SWITCHING_PROTOCOLS = 101
 _FORBIDDEN = 403
+_INFO, _ERROR = 9, 17
+_CARRIES_HEADERS = frozenset(
+    ("http.response.start", "websocket.http.response.start", "websocket.accept")
+)
+_ACCESS = InstrumentationScope("otelier.access", __version__, SCHEMA_URL)
+_HTTP = InstrumentationScope("otelier.http", __version__, SCHEMA_URL)
+
+_clock = time.perf_counter_ns
 
 
-@dataclass(frozen=True)
-class Instruments:
-    """What an exchange writes to."""
+class Passage:
+    """A request that passes through the outermost layer, observed or not.
 
-    tracer: Tracer
-    duration: Histogram
-    active: UpDownCounter
-    access: Logger
+    It is known by its box, and the answer carries the id of it under the name `header`.
+    """
+
+    __slots__ = ("_around", "_before", "_header", "_send", "request")
+
+    def __init__(self, request: RequestContext, header: bytes, send: Send) -> None:
+        self.request = request
+        self._header = header
+        self._send = send
+        # What was there before, to be put back.
+        self._before: Any = current_request.set(request)
+        self._around: Any = None
+
+    def enter(self, context: Context) -> None:
+        """Put the context where the app's code finds it; the box is there already."""
+        self._around = attach(context)
+
+    def leave(self) -> None:
+        """Take both away again."""
+        before, around = self._before, self._around
+        self._before = self._around = None
+        try:
+            if around is not None:
+                detach(around)
+            if before is not None:
+                current_request.reset(before)
+        except ValueError:
+            pass  # the app was not run to its end, and is closed by somebody else
+        except Exception as error:
+            _guard.fault("leaving a request", error)
+
+    async def send(self, message: Message) -> None:
+        """In place of the server's."""
+        if message["type"] in _CARRIES_HEADERS:
+            message = self._named(message)
+        await self._send(message)
+
+    def failed(self, error: BaseException) -> None:
+        """An exception passes."""
+
+    def finish(self) -> None:
+        """The app has returned or raised."""
+        self.leave()
+
+    def _named(self, message: Message) -> Message:
+        """The message with the request id, unless the app has set one itself."""
+        try:
+            header = self._header
+            headers = message.get("headers") or ()
+            for name, _ in headers:
+                if len(name) == len(header) and bytes(name).lower() == header:
+                    return message
+            request_id = self.request.request_id.encode("ascii")
+            return {**message, "headers": [*headers, (header, request_id)]}
+        except Exception as error:
+            _guard.fault("naming an answer", error)
+            return message
 
 
-class Exchange:
-    """Begins when it is made; ends with `finish`, at the latest when the app returns."""
+class Exchange(Passage):
+    """Ends with `finish`, at the latest when the app returns.
+
+    receive: the server's own. asked: what does not depend on the path or the client.
+    """
+
+    __slots__ = (
+        "_answered_at",
+        "_asked",
+        "_began",
+        "_captured",
+        "_count",
+        "_cut_short",
+        "_cycle",
+        "_ended",
+        "_error",
+        "_expects_trailers",
+        "_instruments",
+        "_is_websocket",
+        "_request_bytes",
+        "_response_bytes",
+        "_started_at",
+        "_status",
+    )
 
     def __init__(
         self,
         instruments: Instruments,
         request: RequestContext,
-        scope: Mapping[str, Any],
-        headers: Mapping[bytes, bytes],
+        asked: Asked,
+        send: Send,
+        header: bytes,
+        receive: Any = None,
     ) -> None:
+        super().__init__(request, header, send)
         self._instruments = instruments
-        self.request = request
-        method = scope.get("method", "GET")
-        self._method = method if method in METHODS else "_OTHER"
-        self._about = {
-            signals.METHOD: self._method,
-            signals.URL_SCHEME: scope.get("scheme", "http"),
-        }
-        self._version = scope.get("http_version")
+        self._asked = asked
+        # uvicorn's own state of the request: nothing else tells that the client has left.
+        self._cycle = getattr(receive, "__self__", None)
+        self._captured: Headers | None = None
         self._status: int | None = None
         self._error: BaseException | None = None
         self._answered_at: int | None = None
-        self._ended = False
-        self._expects_trailers = False
-        self._is_websocket = scope["type"] == "websocket"
-        self._attributes = _request_attributes(scope, headers)
-        if method not in METHODS:
-            self._attributes[signals.METHOD_ORIGINAL] = method
-        self._started_at = time.time_ns()
-        self._clock = time.perf_counter_ns()
+        self._cut_short = self._ended = self._expects_trailers = False
+        self._is_websocket = asked.is_websocket
+        self._request_bytes: int | None = None
+        self._response_bytes: int | None = 0
 
-    def begin(self, parent: Any) -> Span:
-        """Start the SERVER span under the context `parent`."""
-        span = self._instruments.tracer.start_span(
-            self._method if self._method != "_OTHER" else "HTTP",
-            context=parent,
-            kind=SpanKind.SERVER,
-            attributes={**self._about, **self._attributes},
-            start_time=self._started_at,
+    def begin(
+        self,
+        parent: Context,
+        attributes: dict[str, Any],
+        request_bytes: int | None = None,
+        captured: Headers | None = None,
+    ) -> None:
+        """Start the SERVER span under the context `parent`, and enter.
+
+        attributes: those of this one request. captured: which headers of the answer are wanted.
+        """
+        self._captured = captured
+        self._request_bytes = request_bytes
+        asked, instruments = self._asked, self._instruments
+        self._started_at = time.time_ns()
+        self._began = _clock()
+        span = instruments.start(
+            asked.title, parent, SpanKind.SERVER, asked.preset, attributes, self._started_at
         )
         self.request.server_span = span
-        self._instruments.active.add(1, self._about)
-        return span
+        self._count = instruments.level(asked.method, asked.scheme)
+        self.enter(context_with(span, parent))
+        self._count(1)
 
-    def sent(self, message: Mapping[str, Any]) -> None:
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        if kind in _CARRIES_HEADERS:
+            message = self._named(message)
+        await self._send(message)
+        if kind in _STEPS:
+            self.sent(kind, message)
+
+    def sent(self, kind: str, message: Mapping[str, Any]) -> None:
         """A step of the answer has gone out."""
         try:
-            step = _STEPS.get(message["type"])
-            if step is not None:
-                step(self, message)
+            _STEPS[kind](self, message)
         except Exception as error:
             _guard.fault("watching an answer", error)
 
     def _starts(self, message: Mapping[str, Any]) -> None:
         self._status = message["status"]
-        self._expects_trailers = bool(message.get("trailers"))
+        if message.get("trailers"):
+            self._expects_trailers = True
+        if self._captured is not None:
+            give(self.request.server_span, self._captured.of_response(message.get("headers") or ()))
 
     def _accepts(self, message: Mapping[str, Any]) -> None:
         self._status = _SWITCHING_PROTOCOLS
@@ -108,8 +209,15 @@ class Exchange:
         self._status = self._status or _FORBIDDEN
 
     def _body(self, message: Mapping[str, Any]) -> None:
+        body = message.get("body")
+        if body and self._response_bytes is not None:
+            self._response_bytes += len(body)
         if not message.get("more_body") and not self._expects_trailers:
             self.answered()
+
+    def _file(self, message: Mapping[str, Any]) -> None:
+        self._response_bytes = None  # the server alone knows
+        self._body({**message, "body": b""})
 
     def _trailers(self, message: Mapping[str, Any]) -> None:
         if not message.get("more_trailers"):
@@ -122,92 +230,104 @@ class Exchange:
         the answer that `ServerErrorMiddleware` makes of it.
         """
         if self._answered_at is None:
-            self._answered_at = time.perf_counter_ns()
+            self._answered_at = _clock()
+            self._error = self.request.broken_by
             if self._status is None or self._status < 500:
                 self._end()
 
     def failed(self, error: BaseException) -> None:
-        """An exception passes through the outermost layer."""
         if type(error).__name__ != "WebSocketDisconnect":
             self._error = error
 
     def finish(self) -> None:
-        """The app has returned or raised."""
-        if self._answered_at is None:
-            self._answered_at = time.perf_counter_ns()
-        try:
-            self._end()
-        except Exception as error:
-            _guard.fault("ending a request", error)
+        if not self._ended:
+            if self._answered_at is None:
+                self._answered_at = _clock()
+                self._cut_short = not self._is_websocket and self._error is None
+            try:
+                self._end()
+            except Exception as error:
+                _guard.fault("ending a request", error)
+        # The span keeps the box: without this they would keep each other until the collector runs.
+        self.request.server_span = INVALID_SPAN
+        self.leave()
 
     def _end(self) -> None:
         if self._ended:
             return
         self._ended = True
-        instruments = self._instruments
-        elapsed = (self._answered_at or self._clock) - self._clock
-        outcome = self._outcome()
-        instruments.active.add(-1, self._about)
-        span = self.request.server_span
-        in_span = set_span_in_context(span)
-        version = {signals.PROTOCOL_VERSION: self._version} if self._version else {}
-        if not self._is_websocket:
-            instruments.duration.record(
-                elapsed / 1e9, {**self._about, **version, **outcome}, context=in_span
+        self._count(-1)
+        asked, request, span = self._asked, self.request, self.request.server_span
+        elapsed = (self._answered_at or self._began) - self._began
+        outcome = self._instruments.outcome(
+            (
+                asked.method,
+                asked.scheme,
+                asked.version,
+                request.route,
+                self._status,
+                self._error_type(),
             )
-        self._record_access(instruments.access, in_span, elapsed, outcome)
-        self._end_span(span, outcome, self._started_at + elapsed)
-
-    def _outcome(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        if self.request.route is not None:
-            found[signals.ROUTE] = self.request.route
-        if self._status is not None:
-            found[signals.STATUS_CODE] = self._status
+        )
+        if not self._is_websocket:
+            outcome.record(elapsed / 1e9, span)
+            if self._request_bytes is not None:
+                outcome.record_request(self._request_bytes, span)
+            if self._response_bytes is not None:
+                outcome.record_response(self._response_bytes, span)
+        ended_at = self._started_at + elapsed
+        trace_id, span_id, flags = ids(span)
+        about = (request, trace_id, span_id, flags)
         if self._error is not None:
-            found[signals.ERROR_TYPE] = type_name(self._error)
-        elif self._status is not None and self._status >= 500:
-            found[signals.ERROR_TYPE] = str(self._status)
-        return found
-
-    def _end_span(self, span: Span, outcome: Mapping[str, Any], ended_at: int) -> None:
-        if not span.is_recording():
-            return
-        span.set_attributes(outcome)
-        if self.request.route is not None:
-            span.update_name(f"{self._method} {self.request.route}")
-        if self._error is not None:
-            span.record_exception(self._error)
-        if signals.ERROR_TYPE in outcome:
+            self._fails(span, self._error, about)
+        text = f"{outcome.shown} {elapsed / 1e6:.1f} ms"
+        self._instruments.write(
+            LeanLog(_ACCESS, ended_at, ended_at, _INFO, "INFO", text, outcome.preset, None, *about)
+        )
+        give(span, outcome.attributes)
+        if outcome.title is not None:
+            span.update_name(outcome.title)
+        if outcome.is_failure:
             span.set_status(StatusCode.ERROR)
         span.end(ended_at)
 
-    def _record_access(
-        self, logger: Logger, context: Any, elapsed: int, outcome: Mapping[str, Any]
-    ) -> None:
-        where = self.request.route or "(no route)"
-        status = self._status if self._status is not None else "no answer"
-        logger.emit(
-            LogRecord(
-                timestamp=time.time_ns(),
-                context=context,
-                severity_number=SeverityNumber.INFO,
-                severity_text="INFO",
-                body=f"{self._method} {where} {status} in {elapsed / 1e6:.1f} ms",
-                attributes={
-                    signals.METHOD: self._method,
-                    **outcome,
-                    **self.request.attributes(),
-                },
-            )
+    def _error_type(self) -> str | None:
+        if self._error is not None:
+            return type_name(self._error)
+        if self._status is not None and self._status >= 500:
+            return str(self._status)
+        # Where the server does not tell, an answer that was not finished is the only sign.
+        return CLIENT_LEFT if getattr(self._cycle, "disconnected", self._cut_short) else None
+
+    def _fails(self, span: Span, error: BaseException, about: tuple[Any, ...]) -> None:
+        """The exception as an event of the span, and as a log record."""
+        if not _has(span, error):
+            span.record_exception(error)
+        attributes = {
+            signals.EXCEPTION_TYPE: type_name(error),
+            signals.EXCEPTION_MESSAGE: message(error),
+            signals.EXCEPTION_STACK: "".join(traceback.format_exception(error)),
+        }
+        text, now = f"unhandled {type_name(error)}", time.time_ns()
+        self._instruments.write(
+            LeanLog(_HTTP, now, now, _ERROR, "ERROR", text, None, attributes, *about)
         )
+        mark_recorded(error)
+
+
+def _has(span: Any, error: BaseException) -> bool:
+    """Somebody in the app has recorded it already: the current span is ours."""
+    known = (type_name(error), message(error))
+    names = (signals.EXCEPTION_TYPE, signals.EXCEPTION_MESSAGE)
+    events = (event.attributes or {} for event in getattr(span, "events", ()))
+    return any(tuple(event.get(name) for name in names) == known for event in events)
 
 
 _STEPS: Mapping[str, Callable[[Exchange, Mapping[str, Any]], None]] = {
     "http.response.start": Exchange._starts,
     "http.response.body": Exchange._body,
-    "http.response.zerocopysend": Exchange._body,
-    "http.response.pathsend": Exchange._body,
+    "http.response.zerocopysend": Exchange._file,
+    "http.response.pathsend": Exchange._file,
     "http.response.trailers": Exchange._trailers,
     "websocket.http.response.start": Exchange._starts,
     "websocket.http.response.body": Exchange._body,
@@ -215,39 +335,4 @@ _STEPS: Mapping[str, Callable[[Exchange, Mapping[str, Any]], None]] = {
     "websocket.close": Exchange._closes,
 }
 
-
-def _request_attributes(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> dict[str, Any]:
-    found: dict[str, Any] = {signals.URL_PATH: scope.get("path", "")[:_LONGEST]}
-    if scope.get("query_string"):
-        found[signals.URL_QUERY] = mask_query(scope["query_string"])[:_LONGEST]
-    if scope["type"] == "websocket":
-        found[signals.PROTOCOL_NAME] = "websocket"
-    if scope.get("http_version"):
-        found[signals.PROTOCOL_VERSION] = scope["http_version"]
-    if scope.get("client"):
-        found[signals.CLIENT_ADDRESS] = scope["client"][0]
-    if agent := headers.get(b"user-agent"):
-        found[signals.USER_AGENT] = agent[:_LONGEST_AGENT].decode("latin-1")
-    return {**found, **_server(scope, headers.get(b"host"))}
-
-
-def _server(scope: Mapping[str, Any], host: bytes | None) -> dict[str, Any]:
-    """Host and port that the client asked for; the socket's where it named none."""
-    if host is None:
-        address, port = scope.get("server") or (None, None)
-    else:
-        address, port = _authority(host.decode("latin-1"), scope.get("scheme", "http"))
-    found: dict[str, Any] = {}
-    if address:
-        found[signals.SERVER_ADDRESS] = address[:_LONGEST_AGENT]
-        if port is not None:
-            found[signals.SERVER_PORT] = port
-    return found
-
-
-def _authority(text: str, scheme: str) -> tuple[str, int | None]:
-    """`example.org:8000`, `[::1]:8000` or a bare name, as RFC 3986 section 3.2 has them."""
-    address, colon, port = text.rpartition(":")
-    if colon and port.isascii() and port.isdigit() and len(port) <= 5:
-        return address.strip("[]"), int(port)
-    return text.strip("[]"), 443 if scheme in ("https", "wss") else 80
+__all__ = ["METHODS", "Exchange", "Passage"]

@@ -6,48 +6,51 @@ apps made before and after, by whatever import, are observed; a mounted app sees
 it is a nested one. Bodies are never read. A fault of ours is counted, and the app goes on.
 
 Everybody else's observation of the same request stands down: FastAPI's own telemetry (by the mark
-that FastAPI itself leaves for nested apps) and the contrib middleware in user code.
+that FastAPI itself leaves for nested apps), and the OpenTelemetry middleware of contrib and of
+Starlette in user code, whose place this layer takes.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any
 
-from opentelemetry import context as otel_context
 from opentelemetry import propagate
-from opentelemetry._logs import get_logger
+from opentelemetry._logs import get_logger_provider
 from opentelemetry.context import Context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
-from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.metrics import get_meter
-from opentelemetry.propagators.textmap import Getter
-from opentelemetry.trace import get_tracer, set_span_in_context
+from opentelemetry.propagators.textmap import Getter, TextMapPropagator
+from opentelemetry.trace import get_tracer
 
-from otelier import _guard, signals
+from otelier import _guard
+from otelier._upstream import SUPPRESSIONS, current_context
 from otelier.context import SCOPE_KEY, RequestContext, accept_request_id, current_request
-from otelier.instrumentation.exchange import Exchange, Instruments
+from otelier.instrumentation import native
+from otelier.instrumentation.asked import METHODS, Askings, body_size, of_this_request
+from otelier.instrumentation.exchange import Exchange, Message, Passage, Send
+from otelier.instrumentation.headers import Headers
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
-from otelier.instrumentation.routes import watch_fastapi, watch_starlette
+from otelier.instrumentation.outcome import Instruments
+from otelier.instrumentation.routes import watch_fastapi, watch_responses, watch_starlette
+from otelier.sdk.logs import writer
 from otelier.version import __version__
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _FASTAPI_MARK = "fastapi.telemetry"
 _STOPPED = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
-_CARRIES_HEADERS = ("http.response.start", "websocket.http.response.start", "websocket.accept")
+_OBSERVED = frozenset(("http", "websocket", "lifespan"))
+_OTHER_MIDDLEWARE = ("opentelemetry.instrumentation.asgi", "starlette.middleware.opentelemetry")
 
-# Buckets that the convention advises for http.server.request.duration, in seconds.
-_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+# A propagator that reads none but these has nothing to read where a request has none of them.
+_W3C = frozenset((b"traceparent", b"tracestate", b"baggage"))
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,15 @@ class Options:
     quiet_paths: exact paths whose requests are not observed.
     excluded: patterns searched for in the whole URL, to the same effect.
     flush: delivers what is queued; called in a thread when the app's lifespan has ended.
+    headers: which headers are wanted on the span. methods: those that are known by their names.
     """
 
     header: str
     quiet_paths: Collection[str]
     excluded: Sequence[re.Pattern[str]]
     flush: Callable[[], object]
+    headers: Headers = field(default_factory=Headers)
+    methods: Collection[str] = METHODS
 
 
 class HTTPInstrumentor(BaseInstrumentor):  # type: ignore[misc]
@@ -76,14 +82,16 @@ class HTTPInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self._patches = Patches()
         if options is None:
             return
-        layer = Layer(options, _instruments())
-        self._patches.after_import(
-            "starlette.applications", partial(self._wrap, layer, "Starlette")
-        )
-        self._patches.after_import("fastapi.applications", partial(self._wrap, layer, "FastAPI"))
-        self._patches.after_import("starlette.routing", partial(watch_starlette, self._patches))
-        self._patches.after_import("fastapi.routing", partial(watch_fastapi, self._patches))
-        self._patches.after_import("opentelemetry.instrumentation.asgi", self._silence_contrib)
+        layer = Layer(options, instruments())
+        after_import = self._patches.after_import
+        after_import("starlette.applications", partial(self._wrap, layer, "Starlette"))
+        after_import("fastapi.applications", partial(self._wrap, layer, "FastAPI"))
+        after_import("starlette.routing", partial(watch_starlette, self._patches))
+        after_import("starlette.responses", partial(watch_responses, self._patches))
+        after_import("fastapi.routing", partial(watch_fastapi, self._patches))
+        for module in _OTHER_MIDDLEWARE:
+            after_import(module, partial(self._stand_in, layer))
+        native.observe(self._patches)
 
     def _uninstrument(self, **_: Any) -> None:
         self._patches.restore()
@@ -97,11 +105,12 @@ class HTTPInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
         self._patches.replace(getattr(module, name), "__call__", make)
 
-    def _silence_contrib(self, module: ModuleType) -> None:
+    def _stand_in(self, layer: Layer, module: ModuleType) -> None:
+        """Ours takes the place of their middleware, wherever an app has put it."""
+
         def make(original: Any) -> Any:
-            async def call(layer: Any, scope: Scope, receive: Receive, send: Send) -> None:
-                inner = layer.app if SCOPE_KEY in scope else partial(original, layer)
-                await inner(scope, receive, send)
+            async def call(theirs: Any, scope: Scope, receive: Receive, send: Send) -> None:
+                await layer(theirs.app, scope, receive, send)
 
             return call
 
@@ -115,56 +124,64 @@ class Layer:
         self._options = options
         self._instruments = instruments
         self._header = options.header.lower().encode("ascii")
+        self._askings = Askings(options.methods)
 
     async def __call__(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket", "lifespan") or SCOPE_KEY in scope:
+        passage = self._enter(scope, receive, send)
+        if passage is None:
             await app(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            scope[SCOPE_KEY] = None  # FastAPI's call goes on to Starlette's: once is enough
-            await app(scope, receive, self._flushing(send))
-        else:
-            await self._observe(app, scope, receive, send)
+            return
+        try:
+            await app(scope, receive, passage.send)
+        except BaseException as error:
+            passage.failed(error)
+            raise
+        finally:
+            passage.finish()
 
-    async def _observe(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
-        with ExitStack() as undo:
-            exchange: Exchange | None = None
-            try:
-                exchange, send = self._begin(scope, send, undo)
-            except Exception as error:
-                _guard.fault("beginning a request", error)
-            try:
-                await app(scope, receive, send)
-            except BaseException as error:
-                if exchange is not None:
-                    exchange.failed(error)
-                raise
-            finally:
-                if exchange is not None:
-                    exchange.finish()
+    def _enter(self, scope: Scope, receive: Receive, send: Send) -> Passage | Lifespan | None:
+        """What watches over a request or a lifespan; None for what is none, or is inside of one."""
+        kind = scope["type"]
+        if kind not in _OBSERVED or SCOPE_KEY in scope:
+            return None
+        scope.setdefault(_FASTAPI_MARK, None)  # whatever fails here, FastAPI stands down
+        try:
+            if kind == "lifespan":
+                scope[SCOPE_KEY] = None  # FastAPI's call goes on to Starlette's: once is enough
+                return Lifespan(send, self._options.flush)
+            return self._begin(scope, receive, send)
+        except Exception as error:
+            _guard.fault("beginning a request", error)
+            return None
 
-    def _begin(self, scope: Scope, send: Send, undo: ExitStack) -> tuple[Exchange | None, Send]:
-        """Put box and span where the app's code finds them; `undo` takes them away again."""
-        headers: dict[bytes, bytes] = {}
-        for name, value in scope.get("headers", ()):
-            headers.setdefault(name, value)
+    def _begin(self, scope: Scope, receive: Receive, send: Send) -> Passage:
+        pairs = list(scope.get("headers") or ())
+        headers = dict(reversed(pairs))  # of several with one name, the first
         request = RequestContext(accept_request_id(headers.get(self._header)))
         # A server may start this task inside another request's context (uvicorn does on a
         # keep-alive connection): such a context is discarded whole.
         foreign = current_request.get() is not None
-        parent = Context() if foreign else otel_context.get_current()
+        parent = Context() if foreign else current_context()
         scope[SCOPE_KEY] = request
-        scope.setdefault(_FASTAPI_MARK, None)
-        undo.callback(current_request.reset, current_request.set(request))
-        named = _naming(send, self._header, request.request_id.encode("ascii"))
         if self._is_quiet(scope, headers):
-            undo.callback(otel_context.detach, otel_context.attach(parent))
-            undo.enter_context(suppress_instrumentation())
-            return None, named
-        parent = propagate.extract(headers, context=parent, getter=_HEADERS)
-        exchange = Exchange(self._instruments, request, scope, headers)
-        inside = set_span_in_context(exchange.begin(parent), parent)
-        undo.callback(otel_context.detach, otel_context.attach(inside))
-        return exchange, _watching(named, exchange)
+            passage = Passage(request, self._header, send)
+            passage.enter(Context({**parent, **dict.fromkeys(SUPPRESSIONS, True)}))
+            return passage
+        asked = self._askings.find(scope, headers)
+        attributes = of_this_request(scope, asked.method)
+        wanted = self._options.headers
+        if wanted.request:
+            attributes |= wanted.of_request(pairs)
+        parent = _extracted(headers, parent)
+        exchange = Exchange(self._instruments, request, asked, send, self._header, receive)
+        try:
+            exchange.begin(
+                parent, attributes, body_size(headers), wanted if wanted.response else None
+            )
+        except BaseException:
+            exchange.leave()
+            raise
+        return exchange
 
     def _is_quiet(self, scope: Scope, headers: MutableMapping[bytes, bytes]) -> bool:
         if scope["path"] in self._options.quiet_paths:
@@ -175,68 +192,55 @@ class Layer:
         url = f"{scope.get('scheme', 'http')}://{host}{scope['path']}"
         return any(pattern.search(url) for pattern in self._options.excluded)
 
-    def _flushing(self, send: Send) -> Send:
+
+class Lifespan:
+    """The lifespan of an app: when it has ended, what is queued is delivered."""
+
+    __slots__ = ("_flush", "_send")
+
+    def __init__(self, send: Send, flush: Callable[[], object]) -> None:
+        self._send = send
+        self._flush = flush
+
+    async def send(self, message: Message) -> None:
         from anyio.to_thread import run_sync  # comes with Starlette
 
-        async def flushing_send(message: Message) -> None:
-            if message["type"] in _STOPPED:
-                try:
-                    await run_sync(self._options.flush)
-                except Exception as error:
-                    _guard.fault("delivering at the end of the lifespan", error)
-            await send(message)
-
-        return flushing_send
-
-
-def _naming(send: Send, header: bytes, request_id: bytes) -> Send:
-    """Add the request id to the answer, unless the app has set one itself."""
-
-    async def naming_send(message: Message) -> None:
-        if message["type"] in _CARRIES_HEADERS:
+        if message["type"] in _STOPPED:
             try:
-                message = _named(message, header, request_id)
+                await run_sync(self._flush)
             except Exception as error:
-                _guard.fault("naming an answer", error)
-        await send(message)
+                _guard.fault("delivering at the end of the lifespan", error)
+        await self._send(message)
 
-    return naming_send
+    def failed(self, error: BaseException) -> None: ...
 
-
-def _named(message: Message, header: bytes, request_id: bytes) -> Message:
-    headers = list(message.get("headers") or ())
-    if any(bytes(name).lower() == header for name, _ in headers):
-        return message
-    return {**message, "headers": [*headers, (header, request_id)]}
+    def finish(self) -> None: ...
 
 
-def _watching(send: Send, exchange: Exchange) -> Send:
-    """Tell the exchange of each step of the answer, after it went out."""
-
-    async def watching_send(message: Message) -> None:
-        await send(message)
-        exchange.sent(message)
-
-    return watching_send
-
-
-def _instruments() -> Instruments:
-    meter = get_meter("otelier.http", __version__, schema_url=SCHEMA_URL)
+def instruments(
+    tracer_provider: Any = None, meter_provider: Any = None, logger_provider: Any = None
+) -> Instruments:
+    """On these providers; the global ones where there is none."""
+    about = ("otelier.http", __version__)
     return Instruments(
-        tracer=get_tracer("otelier.http", __version__, schema_url=SCHEMA_URL),
-        duration=meter.create_histogram(
-            signals.REQUEST_DURATION,
-            unit="s",
-            description="Duration of HTTP server requests.",
-            explicit_bucket_boundaries_advisory=_BUCKETS,
-        ),
-        active=meter.create_up_down_counter(
-            signals.ACTIVE_REQUESTS,
-            unit="{request}",
-            description="Number of active HTTP server requests.",
-        ),
-        access=get_logger("otelier.access", __version__, schema_url=SCHEMA_URL),
+        get_tracer(*about, tracer_provider, SCHEMA_URL),
+        get_meter(*about, meter_provider, SCHEMA_URL),
+        writer(logger_provider or get_logger_provider()),
     )
+
+
+def _extracted(headers: MutableMapping[bytes, bytes], parent: Context) -> Context:
+    propagator = propagate.get_global_textmap()
+    if _reads_w3c(propagator) and headers.keys().isdisjoint(_W3C):
+        return parent
+    return propagator.extract(headers, context=parent, getter=_HEADERS)
+
+
+@lru_cache(maxsize=8)
+def _reads_w3c(propagator: TextMapPropagator) -> bool:
+    """Whether it reads nothing but the headers of the W3C."""
+    fields = {name.encode("latin-1") for name in propagator.fields}
+    return bool(fields) and fields <= _W3C
 
 
 class _Headers(Getter[MutableMapping[bytes, bytes]]):

@@ -5,8 +5,9 @@ attached anywhere, so `dictConfig`, `basicConfig(force=True)`, `--log-config` an
 not propagate change nothing. INFO records of an app that never set a level are sent as well; its
 own handlers still see only what they would have seen without us. Runs in the logging thread.
 
-Not sent: the SDK's own records (said on stderr instead) and the servers' access lines, for which
-there is one access record a request.
+Not sent: the SDK's own records (said on stderr instead), the servers' access lines, for which
+there is one access record a request, and what a server logs of an exception that has a record with
+its request's ids already.
 """
 
 from __future__ import annotations
@@ -15,23 +16,33 @@ import logging
 import re
 import time
 import traceback
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
-from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
+from opentelemetry._logs import get_logger_provider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otelier import _guard, signals
+from otelier._upstream import current_span
 from otelier.context import current_request
-from otelier.errors import type_name
+from otelier.errors import is_recorded, message, type_name
+from otelier.export.preset import Preset
+from otelier.export.record import LeanLog
+from otelier.instrumentation.masked import mask_text
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
+from otelier.sdk.lean_span import ids
+from otelier.sdk.logs import Write, writer
 
 _ACCESS = ("uvicorn.access", "gunicorn.access", "hypercorn.access")
+_CLIENTS = ("httpx", "urllib3", "aiohttp", "requests")
+_SDK = "opentelemetry"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _NOISE = {"color_message"}  # uvicorn's message once more, with terminal colours
 _PROMOTED = "otelier_promoted"
 _NOT_EXTRA = _STANDARD | _NOISE | {_PROMOTED}
 _LONGEST = 16_384
+_MOST_KEPT = 4096
 
 # The exporter's words for a receiver that is away, from its HTTP client.
 _UNREACHABLE = re.compile(
@@ -48,7 +59,7 @@ class LogsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     def _instrument(self, *, level: int | None = None, **_: Any) -> None:
         self._patches = Patches()
         if level is not None:
-            capture = Capture(level)
+            capture = Capture(level, Records(writer(get_logger_provider())))
             self._patches.replace(logging.Logger, "isEnabledFor", capture.enabling)
             self._patches.replace(logging.Logger, "makeRecord", capture.marking)
             self._patches.replace(logging.Logger, "callHandlers", capture.capturing)
@@ -64,8 +75,9 @@ class Capture:
     level: the lowest that is sent for loggers whose level nobody has set.
     """
 
-    def __init__(self, level: int) -> None:
+    def __init__(self, level: int, records: Records) -> None:
         self._level = level
+        self._records = records
         self._root_is_set = logging.root.level != logging.WARNING
         self._enabled: Any = logging.Logger.isEnabledFor
 
@@ -97,16 +109,19 @@ class Capture:
         return makeRecord
 
     def capturing(self, original: Any) -> Any:
+        emit = self._records.emit
+
         def callHandlers(logger: logging.Logger, record: logging.LogRecord) -> None:
-            is_sdk = f"{record.name}.".startswith("opentelemetry.")
+            is_sdk = False
             try:
-                if is_sdk:
+                if record.name.startswith(_SDK) and _is_of_the_sdk(record.name):
+                    is_sdk = True
                     _say(record)
                 elif not record.name.startswith(_ACCESS):
                     emit(record)
             except Exception as error:
                 _guard.fault("recording a log record", error)
-            if not is_sdk and not hasattr(record, _PROMOTED):
+            if not is_sdk and _PROMOTED not in record.__dict__:
                 original(logger, record)
 
         return callHandlers
@@ -122,78 +137,128 @@ class Capture:
         return not logger.disabled
 
 
-def emit(record: logging.LogRecord) -> None:
-    """Send one record; its trace context is the current span's."""
-    get_logger(_clean(record.name), schema_url=SCHEMA_URL).emit(
-        LogRecord(
-            timestamp=int(record.created * 1e9),
-            observed_timestamp=time.time_ns(),
-            severity_text="WARN" if record.levelname == "WARNING" else _clean(record.levelname),
-            severity_number=severity(record.levelno),
-            body=_clean(record.getMessage()),
-            attributes={**_extra(record), **_source(record), **_exception(record), **_ids()},
+class Records:
+    """Turns records of `logging` into ours. write: takes them.
+
+    What is the same each time, the logger's scope and the line that logs, is made once.
+    """
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._scopes: dict[str, InstrumentationScope] = {}
+        self._sources: dict[tuple[str, int], Preset] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one record; its trace context is the current span's."""
+        extra, box = _extra(record), current_request.get()
+        if extra and box is not None:
+            for name in box.attributes():
+                extra.pop(name, None)  # no record speaks for another request
+        if record.exc_info and (error := record.exc_info[1]) is not None:
+            if is_recorded(error):
+                return
+            extra = {**(extra or {}), **_exception(error)}
+        self._write(
+            LeanLog(
+                self._scopes.get(record.name) or self._scope(record.name),
+                int(record.created * 1e9),
+                time.time_ns(),
+                severity(record.levelno),
+                _level_name(record),
+                _body(record),
+                self._sources.get((record.pathname, record.lineno)) or self._source(record),
+                extra,
+                box,
+                *ids(current_span()),
+            )
         )
-    )
+
+    def _scope(self, name: str) -> InstrumentationScope:
+        found = InstrumentationScope(bounded(name), None, SCHEMA_URL)
+        _keep(self._scopes, name, found)
+        return found
+
+    def _source(self, record: logging.LogRecord) -> Preset:
+        found = Preset(
+            {
+                signals.CODE_FILE: bounded(record.pathname),
+                signals.CODE_FUNCTION: bounded(record.funcName or ""),
+                signals.CODE_LINE: record.lineno,
+            }
+        )
+        _keep(self._sources, (record.pathname, record.lineno), found)
+        return found
 
 
-def severity(level: int) -> SeverityNumber:
+def _is_of_the_sdk(name: str) -> bool:
+    return f"{name}.".startswith(f"{_SDK}.")
+
+
+def severity(level: int) -> int:
     """Python's 10, 20 … 50 are OpenTelemetry's 5, 9 … 21; levels between take the steps between.
 
     Source: logs data model, `SeverityNumber`.
     """
-    tens, rest = divmod(min(max(level, 0), 59), 10)
-    return SeverityNumber(1 + 4 * tens + min(rest, 3)) if level > 0 else SeverityNumber.UNSPECIFIED
+    if level <= 0:
+        return 0
+    tens, rest = divmod(min(level, 59), 10)
+    return 1 + 4 * tens + min(rest, 3)
 
 
-def _ids() -> Mapping[str, str]:
-    request = current_request.get()
-    return request.attributes() if request is not None else {}
+def bounded(text: str) -> str:
+    """Not longer than what is sent, and fit for UTF-8."""
+    text = text[:_LONGEST]
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _source(record: logging.LogRecord) -> Mapping[str, Any]:
+def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
+    """Names and lines come from the app's code; where they do not, the memory stays bounded."""
+    if len(kept) >= _MOST_KEPT:
+        kept.clear()
+    kept[key] = value
+
+
+def _level_name(record: logging.LogRecord) -> str:
+    return "WARN" if record.levelname == "WARNING" else bounded(record.levelname)
+
+
+def _body(record: logging.LogRecord) -> str:
+    """The text; without the addresses that HTTP clients log, at INFO, user and query included."""
+    text = record.getMessage()
+    return bounded(mask_text(text) if record.name.startswith(_CLIENTS) else text)
+
+
+def _extra(record: logging.LogRecord) -> dict[str, Any] | None:
+    values = record.__dict__
+    names = values.keys() - _NOT_EXTRA
+    if not names:
+        return None
     return {
-        signals.CODE_FILE: _clean(record.pathname),
-        signals.CODE_FUNCTION: _clean(record.funcName or ""),
-        signals.CODE_LINE: record.lineno,
-    }
-
-
-def _extra(record: logging.LogRecord) -> Mapping[str, Any]:
-    return {
-        _clean(name): value if _is_number(value) else _clean(str(value))
-        for name, value in vars(record).items()
-        if name not in _NOT_EXTRA and value is not None
+        bounded(name): values[name] if _is_number(values[name]) else bounded(str(values[name]))
+        for name in names
+        if values[name] is not None
     }
 
 
 def _is_number(value: object) -> bool:
-    # An int that OTLP has no room for would cost its neighbours in a batch.
     return isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**63)
 
 
-def _exception(record: logging.LogRecord) -> Mapping[str, str]:
-    error = record.exc_info[1] if record.exc_info else None
-    if error is None:
-        return {}
+def _exception(error: BaseException) -> dict[str, str]:
     return {
         signals.EXCEPTION_TYPE: type_name(error),
-        signals.EXCEPTION_MESSAGE: _clean(str(error)),
-        signals.EXCEPTION_STACK: _clean("".join(traceback.format_exception(error))),
+        signals.EXCEPTION_MESSAGE: bounded(message(error)),
+        signals.EXCEPTION_STACK: bounded("".join(traceback.format_exception(error))),
     }
-
-
-def _clean(text: str) -> str:
-    """Bounded, and fit for UTF-8: a lone surrogate would cost its neighbours in a batch."""
-    return text[:_LONGEST].encode("utf-8", "replace").decode("utf-8")
 
 
 def _say(record: logging.LogRecord) -> None:
     """A record of the SDK itself, as one line on stderr."""
     if record.levelno < logging.WARNING:
         return
-    message = record.getMessage()
-    unreachable = _UNREACHABLE.search(message)
+    text = record.getMessage()
+    unreachable = _UNREACHABLE.search(text)
     if unreachable:
         host, port, reason = unreachable.groups()
-        message = f"{host}:{port} does not answer ({reason}); what is to be sent waits"
-    _guard.say(message[:300], cause=message if unreachable else f"{record.name} {record.msg}"[:200])
+        text = f"{host}:{port} does not answer ({reason}); what is to be sent waits"
+    _guard.say(text[:300], cause=text if unreachable else f"{record.name} {record.msg}"[:200])

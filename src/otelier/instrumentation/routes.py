@@ -4,11 +4,14 @@
 route. Each adds its part to the request's box; no route is searched for, so the cost does not grow
 with their number. (`scope` alone does not have it: mounts leave a concrete path there, Starlette's
 routes nothing, and FastAPI from 0.139 on a template without the prefix of `include_router`.)
+
+It begins with the application's root (`uvicorn --root-path`, `FastAPI(root_path=…)`), as the
+convention for `http.route` wants it: FastAPI's own telemetry and `url.path` have it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from types import ModuleType
 from typing import Any
 
@@ -30,18 +33,47 @@ def watch_starlette(patches: Patches, routing: ModuleType) -> None:
 def watch_fastapi(patches: Patches, routing: ModuleType) -> None:
     """Hook `fastapi.routing`, where it has a `handle` of its own."""
     patches.replace(routing.APIRoute, "handle", _telling(_route))
+    if hasattr(routing, "_FrontendRouteGroup"):  # `app.frontend(…)`, which has no public route
+        patches.replace(routing._FrontendRouteGroup, "handle", _telling(_frontend))
+
+
+def watch_responses(patches: Patches, responses: ModuleType) -> None:
+    """Hook the responses of `starlette.responses` that may break off."""
+    for name in ("StreamingResponse", "FileResponse"):
+        patches.replace(getattr(responses, name), "__call__", _noticing)
+
+
+def _noticing(original: Any) -> Any:
+    """Remember what broke an answer off.
+
+    `BaseHTTPMiddleware` ends such an answer as if it were whole, and raises afterwards: by the last
+    byte, which ends the span, only the response knows.
+    """
+
+    async def call(response: Any, scope: Scope, receive: Any, send: Any) -> None:
+        try:
+            await original(response, scope, receive, send)
+        except Exception as error:
+            request = scope.get(SCOPE_KEY)
+            if request is not None:
+                request.broken_by = error
+            raise
+
+    return call
 
 
 def _telling(tell: Callable[[RequestContext, Any, Scope], None]) -> Callable[[Any], Any]:
     def make(original: Any) -> Any:
-        async def handle(route: Any, scope: Scope, receive: Any, send: Any) -> None:
+        # Hands the original's coroutine on: an `async def` would be one more frame to resume.
+        def handle(route: Any, scope: Scope, receive: Any, send: Any) -> Awaitable[None]:
             request = scope.get(SCOPE_KEY)
             if request is not None:
                 try:
                     tell(request, route, scope)
                 except Exception as error:
                     _guard.fault("naming a route", error)
-            await original(route, scope, receive, send)
+            handled: Awaitable[None] = original(route, scope, receive, send)
+            return handled
 
         return handle
 
@@ -49,18 +81,40 @@ def _telling(tell: Callable[[RequestContext, Any, Scope], None]) -> Callable[[An
 
 
 def _mount(request: RequestContext, mount: Any, scope: Scope) -> None:
-    template = _template(mount, scope)
-    request.mount_prefix += template.removesuffix(_MOUNTED_REST)
-    request.route = request.mount_prefix + _MOUNTED_REST
+    request.mount_prefix += _template(mount, scope).removesuffix(_MOUNTED_REST)
+    request.route = _root(scope) + request.mount_prefix + _MOUNTED_REST
 
 
 def _route(request: RequestContext, route: Any, scope: Scope) -> None:
-    request.route = request.mount_prefix + _template(route, scope)
+    request.route = _root(scope) + request.mount_prefix + _template(route, scope)
+
+
+def _frontend(request: RequestContext, group: Any, scope: Scope) -> None:
+    """The folder that is looked into, of those that the app has under one router."""
+    included = _included(scope)
+    prefix = included.frontend_prefix if getattr(included, "original_route", 0) is group else ""
+    _, _, folder = group._match(scope, prefix=prefix)
+    if folder is not None:
+        path = (prefix.rstrip("/") + folder.path).rstrip("/")
+        request.route = _root(scope) + request.mount_prefix + path + _MOUNTED_REST
+
+
+def _root(scope: Scope) -> str:
+    """Below a mount, `root_path` is longer than the application's."""
+    root = scope.get("app_root_path")
+    if root is None:
+        root = scope.get("root_path", "")
+    return str(root).rstrip("/")
 
 
 def _template(route: Any, scope: Scope) -> str:
-    included = scope.get("fastapi", {}).get("effective_route_context")
+    included = _included(scope)
     if included is not None and included.original_route is route:
         full = included.starlette_route or included
         return str(full.path_format)
     return str(route.path_format)
+
+
+def _included(scope: Scope) -> Any:
+    """What FastAPI knows of the route that it has chosen, if that is in an included router."""
+    return scope.get("fastapi", {}).get("effective_route_context")

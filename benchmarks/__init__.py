@@ -1,0 +1,1 @@
+"""What observing costs, beside the peers, and the tools to tune it. Not shipped."""

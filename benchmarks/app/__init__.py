@@ -1,0 +1,1 @@
+"""What the contenders serve: one app that knows nothing of how it is observed."""

@@ -1,0 +1,71 @@
+"""A virtual environment for each contender, made once, from the pins in `requirements`.
+
+Each list is whole and begins with that of the app, so that all serve the same app on the same
+releases. They live in the user's cache, named after what is in them: a changed pin makes a new one.
+Otelier itself comes from a checkout, which its environment points at: what is edited there runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.contenders import OTELIER, Contender
+
+REQUIREMENTS = Path(__file__).parent / "requirements"
+APP = REQUIREMENTS / "app.txt"
+PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet")
+PIP_SECONDS = 900.0
+
+_VERSION = "from importlib.metadata import version; import sys; print(version(sys.argv[1]))"
+
+
+class Unavailable(Exception):
+    """Why a contender cannot be installed here, in one line."""
+
+
+def cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "otelier" / "benchmarks"
+
+
+def prepare(contender: Contender, source: Path) -> Path:
+    """The `bin` of its environment. source: the checkout of Otelier. Raises Unavailable."""
+    requirements = REQUIREMENTS / f"{contender.name}.txt"
+    key = "\n".join((sys.version, APP.read_text(), requirements.read_text()))
+    if contender.name == OTELIER:
+        key += f"\n{source}\n{(source / 'pyproject.toml').read_text()}"
+    folder = cache() / f"{contender.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    stamp = folder / "installed"
+    if not stamp.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True, capture_output=True)
+        _pip(folder, "install", "--requirement", requirements)
+        if contender.name == OTELIER:
+            _pip(folder, "install", "--no-deps", "--editable", source)
+        _pip(folder, "check")
+        stamp.write_text(key)
+    return folder / "bin"
+
+
+def version(contender: Contender, programs: Path) -> str:
+    """Of the package that it is named after."""
+    command = [str(programs / "python"), "-c", _VERSION, contender.package]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def _pip(folder: Path, *arguments: str | Path) -> None:
+    command = [folder / "bin" / "python", *PIP, *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PIP_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"pip took more than {PIP_SECONDS:.0f} s") from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines() or ["pip failed"]
+        errors = [line for line in said if line.startswith("ERROR")] or said
+        raise Unavailable(errors[0])

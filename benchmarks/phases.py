@@ -1,0 +1,49 @@
+"""What is asked of every contender, one phase after another, and for how long.
+
+A round of a phase is a block of requests to each contender, in slices, so small that all of them
+meet the same machine. A slice's requests are a multiple of ten: whole turns of `load.TURNS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+FEW_ROUTES, MANY_ROUTES = 10, 1_000
+ROUNDS, SHORT_ROUNDS = 8, 5
+SLICES = 6
+
+
+@dataclass(frozen=True)
+class Phase:
+    """turn: of `load.TURNS`; requests: in a round; rate: requests a second, none for saturated;
+    routes: that stand before the asked ones.
+    """
+
+    name: str
+    title: str
+    turn: str
+    requests: int
+    rate: float | None = None
+    routes: int = FEW_ROUTES
+
+
+ITEM = Phase("item", "GET /item, saturated", "item", 1_500)
+PING = Phase("ping", "GET /ping, saturated", "ping", 3_000)
+MANY = Phase(
+    "routes",
+    f"GET /ping behind {MANY_ROUTES:,} routes, saturated",
+    "ping",
+    900,
+    routes=MANY_ROUTES,
+)
+
+PHASES: Sequence[Phase] = (
+    ITEM,
+    Phase("item-paced", "GET /item at 300 requests a second", "item", 900, 300.0),
+    PING,
+    Phase("ping-paced", "GET /ping at 1,000 requests a second", "ping", 1_500, 1_000.0),
+    Phase("mix", "60 % GET /item, 30 % POST /items, 10 % GET /error, saturated", "mix", 600),
+    MANY,
+)
+SHORT: Sequence[Phase] = (replace(ITEM, requests=600),)

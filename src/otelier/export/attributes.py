@@ -1,0 +1,181 @@
+"""Attributes as fields of protobuf: of spans, log records, data points and whatever else has some.
+
+Every attribute is a `KeyValue`, in a field whose tag depends on what it belongs to. Keys come back
+all the time, so the bytes of each are kept, up to its value; values rarely do, so only their heads
+are looked up. What is constant (`Preset`) and what joins a record to its request (`RequestContext`)
+is encoded once, and its bytes stay with it.
+
+All of this runs in the thread that delivers, and in another one at a flush: a lost race costs one
+more encoding.
+
+Source: opentelemetry-proto, common.proto.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from otelier.context import RequestContext
+from otelier.export.anyvalue import INT, STRING, Limits, any_value, shown
+from otelier.export.preset import Preset
+from otelier.export.wire import VARINTS, field, utf8, varint
+from otelier.signals import REQUEST_ID, SESSION_ID, USER_ID
+
+LIMITS: Final = Limits()
+
+Parts = list[bytes]
+Openings = tuple[bytes, ...]
+
+# A key of 100 bytes and a value of 126 make a field of less than 256.
+_SHORT_KEY, _SHORT, _OPENINGS = 100, 126, 256
+_FEW = 1024
+
+_MOST_KEYS: Final = 4096
+_known_keys: dict[str, tuple[bytes, int]] = {}
+
+_IDS: Final = frozenset((REQUEST_ID, USER_ID, SESSION_ID))
+
+TEXTS: Final = tuple(VARINTS[size + 2] + STRING + VARINTS[size] for size in range(_SHORT))
+"""What stands before a short text in a field that holds an `AnyValue`."""
+
+# A field with a small number, after its tag.
+_NUMBERS: Final = tuple(
+    VARINTS[1 + len(VARINTS[number])] + INT + VARINTS[number] for number in range(_FEW)
+)
+
+
+def openings(tag: bytes) -> Openings:
+    """Tag and size of fields that are smaller than 256 bytes."""
+    return tuple(tag + VARINTS[size] for size in range(_OPENINGS))
+
+
+class Place(NamedTuple):
+    """Where attributes go. position: of its bytes in what is kept of a request's ids."""
+
+    openings: Openings
+    position: int
+    kept_as: str
+
+
+ON_SPAN: Final = Place(openings(b"\x4a"), 0, "on_span")
+ON_LOG: Final = Place(openings(b"\x32"), 1, "on_log")
+
+
+def write(parts: Parts, heads: Openings, attributes: Mapping[str, Any]) -> None:
+    """Add a field for each attribute. heads: what `openings` made of their tag."""
+    for key, value in attributes.items():
+        known = _known_keys.get(key)
+        if known is None and (known := _learned(key)) is None:
+            _write_rare(parts, heads[0][:1], _key(key), value)
+            continue
+        name, size = known
+        kind = type(value)
+        if kind is str:
+            try:
+                content = value.encode()
+            except UnicodeEncodeError:
+                content = utf8(value)
+            length = len(content)
+            if length < _SHORT:
+                parts += (heads[size + length], name, TEXTS[length], content)
+                continue
+        elif kind is int and 0 <= value < _FEW:
+            number = _NUMBERS[value]
+            parts += (heads[size + len(number) - 3], name, number)
+            continue
+        _write_rare(parts, heads[0][:1], name, value)
+
+
+def fields(heads: Openings, attributes: Mapping[str, Any] | None) -> bytes:
+    """The fields of all attributes."""
+    if not attributes:
+        return b""
+    parts: Parts = []
+    write(parts, heads, attributes)
+    return b"".join(parts)
+
+
+def plain(attributes: Any) -> Mapping[str, Any]:
+    """A dict of the attributes of an SDK's record: its own mappings are slow to walk through."""
+    if not attributes:
+        return {}
+    copy = getattr(attributes, "copy", None)
+    return copy() if copy is not None else attributes  # type: ignore[no-any-return]
+
+
+def write_all(
+    parts: Parts,
+    place: Place,
+    preset: Preset | None,
+    extra: Mapping[str, Any] | None,
+    box: RequestContext | None,
+) -> None:
+    """Attributes of a lean record: `extra` before `preset` before the ids of its request."""
+    heads, position, kept_as = place
+    if extra and (
+        (box is not None and not _IDS.isdisjoint(extra))
+        or (preset is not None and not preset.keys().isdisjoint(extra))
+    ):
+        return _write_merged(parts, heads, preset, extra, box)
+    if preset is not None:
+        constant = getattr(preset, kept_as)
+        if constant is None and (constant := _keep(preset, place)) is None:
+            return _write_merged(parts, heads, preset, extra, box)
+        parts.append(constant)
+    if box is not None:
+        parts.append((box.encoded or _keep_ids(box))[position])
+    if extra:
+        write(parts, heads, extra)
+    return None
+
+
+def _write_merged(
+    parts: Parts,
+    heads: Openings,
+    preset: Preset | None,
+    extra: Mapping[str, Any] | None,
+    box: RequestContext | None,
+) -> None:
+    ids = box.attributes() if box is not None else {}
+    write(parts, heads, {**ids, **(preset or {}), **(extra or {})})
+
+
+def _keep(preset: Preset, place: Place) -> bytes | None:
+    """Its bytes, from now on with it; None where it would hide an id of the request."""
+    if not _IDS.isdisjoint(preset):
+        return None
+    made = fields(place.openings, preset)
+    setattr(preset, place.kept_as, made)
+    return made
+
+
+def _keep_ids(box: RequestContext) -> tuple[bytes, bytes]:
+    ids = box.attributes()
+    made = fields(ON_SPAN.openings, ids), fields(ON_LOG.openings, ids)
+    box.encoded = made
+    if box.attributes() != ids:  # the app has changed them meanwhile
+        box.encoded = None
+    return made
+
+
+def _learned(key: Any) -> tuple[bytes, int] | None:
+    """The bytes of a key, and the size of its field with an empty text; None for a rare one."""
+    if type(key) is not str or len(name := _key(key)) > _SHORT_KEY:
+        return None
+    if len(_known_keys) >= _MOST_KEYS:  # keys that are data
+        _known_keys.clear()
+    known = _known_keys[key] = name, len(name) + 3
+    return known
+
+
+def _key(key: Any) -> bytes:
+    """All of a `KeyValue` up to the size of its value."""
+    text = key[: LIMITS.value] if type(key) is str else shown(key, LIMITS.value)
+    return field(b"\x0a", utf8(text)) + b"\x12"
+
+
+def _write_rare(parts: Parts, tag: bytes, name: bytes, value: Any) -> None:
+    value = any_value(value, LIMITS.value)
+    size = varint(len(value))
+    parts += (tag, varint(len(name) + len(size) + len(value)), name, size, value)

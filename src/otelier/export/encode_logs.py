@@ -1,0 +1,88 @@
+"""Log records as the content of OTLP's `LogRecord`: lean ones, and those of the SDK.
+
+Source: opentelemetry-proto, logs.proto.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final
+
+from otelier.export.anyvalue import any_value
+from otelier.export.attributes import LIMITS, ON_LOG, TEXTS, Parts, plain, write, write_all
+from otelier.export.wire import count_field, field, text_field, unsigned, varint
+
+_U32: Final = (1 << 32) - 1
+
+# Tags are numbers among the others, as in spans.
+_times: Final = struct.Struct("<BQBQBI").pack
+_ids: Final = struct.Struct(">H16sHQ").pack
+
+_BODY, _EVENT_NAME = b"\x2a", b"\x62"
+
+_MOST_SEVERITIES: Final = 256
+_known_severities: dict[tuple[Any, Any], bytes] = {}
+
+
+def lean(log: Any) -> bytes:
+    """A `LeanLog`."""
+    severity = log.severity_number, log.severity_text
+    parts = [
+        _bounded_times(log.time, log.observed, log.flags),
+        _known_severities.get(severity) or _severity(severity),
+    ]
+    _write_body(parts, log.body)
+    write_all(parts, ON_LOG, log.preset, log.extra, log.box)
+    _write_ids(parts, log.trace_id, log.span_id)
+    if log.event_name:
+        parts.append(text_field(_EVENT_NAME, log.event_name, LIMITS.value))
+    return b"".join(parts)
+
+
+def standard(readable: Any) -> bytes:
+    """A `ReadableLogRecord` or `ReadWriteLogRecord` of the SDK."""
+    log = readable.log_record
+    parts = [
+        _bounded_times(log.timestamp, log.observed_timestamp, log.trace_flags),
+        _severity((getattr(log.severity_number, "value", None), log.severity_text)),
+    ]
+    _write_body(parts, log.body)
+    write(parts, ON_LOG.openings, plain(log.attributes))
+    parts.append(count_field(b"\x38", readable.dropped_attributes))
+    _write_ids(parts, log.trace_id, log.span_id)
+    parts.append(text_field(_EVENT_NAME, log.event_name, LIMITS.value))
+    return b"".join(parts)
+
+
+def _bounded_times(time: Any, observed: Any, flags: Any) -> bytes:
+    try:
+        return _times(0x09, time, 0x59, observed, 0x45, flags)
+    except struct.error:  # None, or whatever the app took for nanoseconds
+        time, observed, flags = unsigned(time), unsigned(observed), unsigned(flags, _U32)
+        return _times(0x09, time, 0x59, observed, 0x45, flags)
+
+
+def _severity(severity: tuple[Any, Any]) -> bytes:
+    number, text = severity
+    number = unsigned(number, 0x7FFF_FFFF)
+    made = (b"\x10" + varint(number) if number else b"") + text_field(b"\x1a", text, LIMITS.value)
+    if len(_known_severities) < _MOST_SEVERITIES:
+        _known_severities[severity] = made
+    return made
+
+
+def _write_body(parts: Parts, body: Any) -> None:
+    if type(body) is str and len(body) < len(TEXTS) and body.isascii():
+        parts += (_BODY, TEXTS[len(body)], body.encode())
+    else:
+        parts.append(field(_BODY, any_value(body, LIMITS.body)))
+
+
+def _write_ids(parts: Parts, trace_id: int, span_id: int) -> None:
+    """Each only where there is one."""
+    if trace_id and span_id:
+        parts.append(_ids(0x4A10, trace_id.to_bytes(16, "big"), 0x5208, span_id))
+    elif trace_id:
+        parts.append(b"\x4a\x10" + trace_id.to_bytes(16, "big"))
+    elif span_id:
+        parts.append(b"\x52\x08" + span_id.to_bytes(8, "big"))

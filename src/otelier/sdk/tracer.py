@@ -1,0 +1,211 @@
+"""Tracers of our own scopes: they make lean spans, by the rules of the standard SDK.
+
+Parent, ids, sampling, limits and the processors that a user adds are the provider's, so that lean
+spans and the SDK's stand in one trace. A span that is not sampled costs an id and a context.
+
+Source: OpenTelemetry specification, trace SDK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from time import time_ns
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    TraceFlags,
+    Tracer,
+    get_current_span,
+    use_span,
+)
+
+from otelier._random import bits
+from otelier._upstream import agnostic_contextmanager, current_span
+from otelier.context import current_request
+from otelier.export.preset import Preset
+from otelier.sdk.lean_span import KINDS, LeanSpan
+from otelier.sdk.limits import Limits, bounded
+
+if TYPE_CHECKING:
+    from otelier.sdk.providers import TracerProvider
+
+_REMOTE_KNOWN, _REMOTE = 0x100, 0x200
+_SAMPLED, _RANDOM = 1, 2
+_current_request = current_request.get
+
+Start = Callable[[str, Context | None, SpanKind, Preset, dict[str, Any], int], Span]
+
+
+def starter(tracer: Tracer) -> Start:
+    """What starts spans with attributes that are constant and others that are not.
+
+    Takes name, context, kind, the two sorts of attributes and the start in nanoseconds since 1970.
+    The second sort is within the limits and becomes the span's own.
+    """
+    if isinstance(tracer, LeanTracer):
+        lean = tracer.start_span
+        return lambda name, context, kind, preset, extra, at: lean(
+            name, context, kind, preset, start_time=at, extra=extra
+        )
+    return lambda name, context, kind, preset, extra, at: tracer.start_span(
+        name, context, kind, {**preset, **extra}, start_time=at
+    )
+
+
+def _random_trace_id() -> int:
+    return bits(128) or 1
+
+
+class LeanTracer(Tracer):
+    """One for each scope of ours.
+
+    put: takes an ended span that is sampled. observers: the processors that users have added, the
+    provider's own list.
+    """
+
+    def __init__(
+        self,
+        provider: TracerProvider,
+        scope: InstrumentationScope,
+        limits: Limits,
+        put: Callable[[LeanSpan], object],
+        observers: Sequence[SpanProcessor],
+    ) -> None:
+        self.provider = provider
+        self.scope = scope
+        self.limits = limits
+        self.put = put
+        self.observers = observers
+        self._samples_all = provider.sampler is ALWAYS_ON
+        ids = provider.id_generator
+        self._new_trace_id = _random_trace_id
+        if type(ids) is not RandomIdGenerator:  # the user's own
+            self._new_trace_id = ids.generate_trace_id
+        self._is_random = ids.is_trace_id_random()
+
+    def start_span(
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: Mapping[str, Any] | None = None,
+        links: Sequence[Link] | None = None,
+        start_time: int | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+        extra: dict[str, Any] | None = None,
+    ) -> Span:
+        """extra: beside a `Preset`; within the limits, and from now on the span's own."""
+        parent = current_span() if context is None else get_current_span(context)
+        span = LeanSpan()
+        span.tracer = self
+        if type(parent) is LeanSpan:
+            span.trace_id = parent.trace_id
+            span.parent_id = parent.span_id
+            span.trace_flags = parent.trace_flags
+            if parent.trace_state_text:
+                span.trace_state, span.trace_state_text = (
+                    parent.trace_state,
+                    parent.trace_state_text,
+                )
+        else:
+            self._adopt(span, parent)
+        span.span_id = bits(64) or 1
+        span.title = name
+        span.kind_number = KINDS[kind]
+        if attributes is not None:
+            if type(attributes) is Preset:
+                span.preset = attributes
+                span.extra = extra
+            else:
+                span.extra, _ = bounded(attributes, self.limits.attributes, self.limits.length)
+        if not self._samples_all and (left_out := self._thinned(span, context, kind, links)):
+            return left_out
+        span.box = _current_request()
+        span.started_at = start_time or time_ns()
+        if links or self.observers or not (record_exception and set_status_on_exception):
+            span.records_exceptions = (record_exception, set_status_on_exception)
+            self._tell_started(span, context, links or ())
+        return span
+
+    @agnostic_contextmanager
+    def start_as_current_span(
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: Mapping[str, Any] | None = None,
+        links: Sequence[Link] | None = None,
+        start_time: int | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+        end_on_exit: bool = True,
+    ) -> Iterator[Span]:
+        span = self.start_span(name, context, kind, attributes, links, start_time)
+        with use_span(span, end_on_exit, record_exception, set_status_on_exception):
+            yield span
+
+    def _tell_started(self, span: LeanSpan, context: Context | None, links: Sequence[Link]) -> None:
+        for link in links:
+            span.add_link(link.context, link.attributes)
+        for observer in self.observers:
+            observer.on_start(span, context)  # type: ignore[arg-type]
+
+    def tell_ended(self, span: LeanSpan) -> None:
+        """Show an ended span to the processors that users have added."""
+        readable = span.readable()
+        for observer in self.observers:
+            observer.on_end(readable)
+
+    def _adopt(self, span: LeanSpan, parent: Span) -> None:
+        """Under a span that is not ours: of the SDK, of another process, or none at all."""
+        about: SpanContext = parent.get_span_context()
+        if not about.is_valid:
+            span.trace_id = self._new_trace_id()
+            span.trace_flags = _SAMPLED | (_RANDOM if self._is_random else 0)
+            return
+        span.trace_id = about.trace_id
+        span.parent_id = about.span_id
+        span.trace_flags = _SAMPLED | (about.trace_flags & _RANDOM)
+        span.flags = _REMOTE_KNOWN | (_REMOTE if about.is_remote else 0)
+        if about.trace_state:
+            span.trace_state = about.trace_state
+            span.trace_state_text = about.trace_state.to_header()
+
+    def _thinned(
+        self,
+        span: LeanSpan,
+        context: Context | None,
+        kind: SpanKind,
+        links: Sequence[Link] | None,
+    ) -> Span | None:
+        """Ask the sampler; a span that records nothing in place of one that is not to be made."""
+        given = span.attributes
+        result = self.provider.sampler.should_sample(
+            context, span.trace_id, span.title, kind, given, links or ()
+        )
+        decision: Any = result.decision
+        sampled = decision.is_sampled()
+        span.trace_flags = (span.trace_flags & _RANDOM) | (_SAMPLED if sampled else 0)
+        if result.trace_state:
+            span.trace_state = result.trace_state
+            span.trace_state_text = result.trace_state.to_header()
+        if not decision.is_recording():
+            flags = TraceFlags(span.trace_flags)
+            return NonRecordingSpan(
+                SpanContext(span.trace_id, span.span_id, False, flags, span.trace_state)
+            )
+        # A sampler passes our attributes on, and may add some of its own.
+        if result.attributes != given:
+            span.extra, _ = bounded(result.attributes, self.limits.attributes, self.limits.length)
+        return None
