@@ -1,5 +1,4 @@
-"""The CRM, in a process in which Otelier's functions fail: one call in twenty, always the same ones.
-
+"""The CRM, in a process in which Otelier's functions fail: one call in twenty, always the same.
 Served by the launcher, in the place of `crm.app`; needs the folder of the CRM and of this
 repository on the path.
 """

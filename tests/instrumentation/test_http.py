@@ -510,7 +510,7 @@ def test_a_failing_flush_does_not_hold_up_the_stop(telemetry: Telemetry) -> None
 OURS = [
     (http_module, "accept_request_id"),
     (http_module, "Exchange"),
-    (http_module, "_extracted"),
+    (http_module, "extracted"),
     (asked_module, "mask_query"),
     (exchange_module.Passage, "enter"),
     (exchange_module, "type_name"),

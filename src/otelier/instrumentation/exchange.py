@@ -23,7 +23,7 @@ from otelier._upstream import attach, context_with, detach
 from otelier.context import RequestContext, current_request
 from otelier.errors import mark_recorded, message, type_name
 from otelier.export.record import LeanLog
-from otelier.instrumentation.asked import METHODS, Asked
+from otelier.instrumentation.asked import Asked
 from otelier.instrumentation.headers import Headers
 from otelier.instrumentation.observe import SCHEMA_URL
 from otelier.instrumentation.outcome import CLIENT_LEFT, Instruments
@@ -184,13 +184,10 @@ class Exchange(Passage):
         if kind in _CARRIES_HEADERS:
             message = self._named(message)
         await self._send(message)
-        if kind in _STEPS:
-            self.sent(kind, message)
-
-    def sent(self, kind: str, message: Mapping[str, Any]) -> None:
-        """A step of the answer has gone out."""
         try:
-            _STEPS[kind](self, message)
+            step = _STEPS.get(kind)
+            if step is not None:
+                step(self, message)
         except Exception as error:
             _guard.fault("watching an answer", error)
 
@@ -334,5 +331,3 @@ _STEPS: Mapping[str, Callable[[Exchange, Mapping[str, Any]], None]] = {
     "websocket.accept": Exchange._accepts,
     "websocket.close": Exchange._closes,
 }
-
-__all__ = ["METHODS", "Exchange", "Passage"]

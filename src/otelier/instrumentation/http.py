@@ -15,16 +15,14 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from types import ModuleType
 from typing import Any
 
-from opentelemetry import propagate
 from opentelemetry._logs import get_logger_provider
 from opentelemetry.context import Context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.metrics import get_meter
-from opentelemetry.propagators.textmap import Getter, TextMapPropagator
 from opentelemetry.trace import get_tracer
 
 from otelier import _guard
@@ -36,6 +34,7 @@ from otelier.instrumentation.exchange import Exchange, Message, Passage, Send
 from otelier.instrumentation.headers import Headers
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
 from otelier.instrumentation.outcome import Instruments
+from otelier.instrumentation.parent import extracted
 from otelier.instrumentation.routes import watch_fastapi, watch_responses, watch_starlette
 from otelier.sdk.logs import writer
 from otelier.version import __version__
@@ -48,9 +47,6 @@ _FASTAPI_MARK = "fastapi.telemetry"
 _STOPPED = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 _OBSERVED = frozenset(("http", "websocket", "lifespan"))
 _OTHER_MIDDLEWARE = ("opentelemetry.instrumentation.asgi", "starlette.middleware.opentelemetry")
-
-# A propagator that reads none but these has nothing to read where a request has none of them.
-_W3C = frozenset((b"traceparent", b"tracestate", b"baggage"))
 
 
 @dataclass(frozen=True)
@@ -99,7 +95,10 @@ class HTTPInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     def _wrap(self, layer: Layer, name: str, module: ModuleType) -> None:
         def make(original: Any) -> Any:
             async def call(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
-                await layer(partial(original, app), scope, receive, send)
+                if SCOPE_KEY in scope:  # FastAPI's call goes on to Starlette's
+                    await original(app, scope, receive, send)
+                else:
+                    await layer(partial(original, app), scope, receive, send)
 
             return call
 
@@ -172,7 +171,7 @@ class Layer:
         wanted = self._options.headers
         if wanted.request:
             attributes |= wanted.of_request(pairs)
-        parent = _extracted(headers, parent)
+        parent = extracted(headers, parent)
         exchange = Exchange(self._instruments, request, asked, send, self._header, receive)
         try:
             exchange.begin(
@@ -227,31 +226,3 @@ def instruments(
         get_meter(*about, meter_provider, SCHEMA_URL),
         writer(logger_provider or get_logger_provider()),
     )
-
-
-def _extracted(headers: MutableMapping[bytes, bytes], parent: Context) -> Context:
-    propagator = propagate.get_global_textmap()
-    if _reads_w3c(propagator) and headers.keys().isdisjoint(_W3C):
-        return parent
-    return propagator.extract(headers, context=parent, getter=_HEADERS)
-
-
-@lru_cache(maxsize=8)
-def _reads_w3c(propagator: TextMapPropagator) -> bool:
-    """Whether it reads nothing but the headers of the W3C."""
-    fields = {name.encode("latin-1") for name in propagator.fields}
-    return bool(fields) and fields <= _W3C
-
-
-class _Headers(Getter[MutableMapping[bytes, bytes]]):
-    """Reads the headers of an ASGI scope for a propagator."""
-
-    def get(self, carrier: MutableMapping[bytes, bytes], key: str) -> list[str] | None:
-        value = carrier.get(key.lower().encode("latin-1"))
-        return None if value is None else [value.decode("latin-1")]
-
-    def keys(self, carrier: MutableMapping[bytes, bytes]) -> list[str]:
-        return [name.decode("latin-1") for name in carrier]
-
-
-_HEADERS = _Headers()
