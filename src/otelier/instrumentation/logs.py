@@ -102,8 +102,8 @@ class Capture:
             logger: logging.Logger, name: str, level: int, *args: Any, **kwargs: Any
         ) -> Any:
             record = original(logger, name, level, *args, **kwargs)
-            if level < logging.WARNING and not self._enabled(logger, level):
-                setattr(record, _PROMOTED, True)
+            if not self._root_is_set and level < logging.WARNING:
+                self._mark(logger, record)
             return record
 
         return makeRecord
@@ -125,6 +125,10 @@ class Capture:
                 original(logger, record)
 
         return callHandlers
+
+    def _mark(self, logger: logging.Logger, record: logging.LogRecord) -> None:
+        if not self._enabled(logger, record.levelno):
+            setattr(record, _PROMOTED, True)
 
     def _promotes(self, logger: logging.Logger, level: int) -> bool:
         if level < self._level or self._root_is_set or logger.manager.disable >= level:

@@ -16,9 +16,9 @@ from functools import lru_cache
 from opentelemetry import propagate
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter, TextMapPropagator
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from otelier._upstream import context_with
+from otelier.sdk.remote import RemoteSpan
 
 Headers = Mapping[bytes, bytes]
 
@@ -26,7 +26,6 @@ Headers = Mapping[bytes, bytes]
 _TRACEPARENT = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _TRACE_CONTEXT = frozenset(("traceparent", "tracestate"))
 _W3C = _TRACE_CONTEXT | {"baggage"}
-_OTHERS = (b"tracestate", b"baggage")
 
 
 def extracted(headers: Headers, context: Context) -> Context:
@@ -34,7 +33,7 @@ def extracted(headers: Headers, context: Context) -> Context:
     propagator = propagate.get_global_textmap()
     if _reads_w3c(propagator):
         named = headers.get(b"traceparent")
-        if not any(name in headers for name in _OTHERS):
+        if b"tracestate" not in headers and b"baggage" not in headers:
             if named is None:
                 return context
             found = _TRACEPARENT.fullmatch(named)
@@ -44,11 +43,10 @@ def extracted(headers: Headers, context: Context) -> Context:
 
 
 def _under(found: re.Match[bytes], context: Context) -> Context:
-    trace_id, span_id, flags = (int(text, 16) for text in found.groups())
+    trace_id, span_id = int(found[1], 16), int(found[2], 16)
     if not trace_id or not span_id:
         return context
-    parent = SpanContext(trace_id, span_id, True, TraceFlags(flags))
-    return context_with(NonRecordingSpan(parent), context)
+    return context_with(RemoteSpan(trace_id, span_id, int(found[3], 16)), context)
 
 
 @lru_cache(maxsize=8)

@@ -35,6 +35,7 @@ from otelier.context import current_request
 from otelier.export.preset import Preset
 from otelier.sdk.lean_span import KINDS, LeanSpan
 from otelier.sdk.limits import Limits, bounded
+from otelier.sdk.remote import RemoteSpan
 
 if TYPE_CHECKING:
     from otelier.sdk.providers import TracerProvider
@@ -169,6 +170,12 @@ class LeanTracer(Tracer):
 
     def _adopt(self, span: LeanSpan, parent: Span) -> None:
         """Under a span that is not ours: of the SDK, of another process, or none at all."""
+        if type(parent) is RemoteSpan:
+            span.trace_id = parent.trace_id
+            span.parent_id = parent.span_id
+            span.trace_flags = _SAMPLED | (parent.trace_flags & _RANDOM)
+            span.flags = _REMOTE_KNOWN | _REMOTE
+            return
         about: SpanContext = parent.get_span_context()
         if not about.is_valid:
             span.trace_id = self._new_trace_id()
