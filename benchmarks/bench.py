@@ -81,9 +81,10 @@ class Bench:
             standing.prepare(up, client, turns)
             up = list(self._complete(up, turns))
             for phase in phases:
-                for number, blocks in enumerate(measure(up, client, phase, rounds), 1):
+                several = phase.rounds(rounds)
+                for number, blocks in enumerate(measure(up, client, phase, several), 1):
                     self.results.blocks += blocks
-                    self.say(f"{phase.title}: round {number} of {rounds}")
+                    self.say(f"{phase.title}: round {number} of {several}")
             self.results.ends += [one.end(routes) for one in up]
 
     def _up(self, stack: ExitStack, contender: Contender, routes: int) -> Iterator[Standing]:

@@ -17,7 +17,7 @@ SLICES = 6
 @dataclass(frozen=True)
 class Phase:
     """turn: of `load.TURNS`; requests: in a round; rate: requests a second, none for saturated;
-    routes: that stand before the asked ones.
+    routes: that stand before the asked ones. share: of the rounds that are asked for.
     """
 
     name: str
@@ -26,6 +26,10 @@ class Phase:
     requests: int
     rate: float | None = None
     routes: int = FEW_ROUTES
+    share: float = 1.0
+
+    def rounds(self, asked: int) -> int:
+        return max(1, round(asked * self.share))
 
 
 ITEM = Phase("item", "GET /item, saturated", "item", 1_500)
@@ -36,14 +40,21 @@ MANY = Phase(
     "ping",
     900,
     routes=MANY_ROUTES,
+    share=0.5,
 )
 
 PHASES: Sequence[Phase] = (
     ITEM,
-    Phase("item-paced", "GET /item at 300 requests a second", "item", 900, 300.0),
+    Phase("item-paced", "GET /item at 300 requests a second", "item", 900, 300.0, share=0.25),
     PING,
-    Phase("ping-paced", "GET /ping at 1,000 requests a second", "ping", 1_500, 1_000.0),
-    Phase("mix", "60 % GET /item, 30 % POST /items, 10 % GET /error, saturated", "mix", 600),
+    Phase("ping-paced", "GET /ping at 1,000 requests a second", "ping", 1_500, 1_000.0, share=0.25),
+    Phase(
+        "mix",
+        "60 % GET /item, 30 % POST /items, 10 % GET /error, saturated",
+        "mix",
+        600,
+        share=0.25,
+    ),
     MANY,
 )
 SHORT: Sequence[Phase] = (replace(ITEM, requests=600),)
