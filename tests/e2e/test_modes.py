@@ -17,18 +17,15 @@ import httpx
 import pytest
 
 from otelier.cli.receiver import CLIENT, ERROR, SERVER, Receiver
-from otelier.signals import SIGNALS
 from parts import free_ports
 from parts.server import MODES, Server, command
+from tests.conventions import findings
 from tests.e2e.conftest import CRM
 
 CONTACT = "/api/v1/contacts/{contact_id}"
 TEST = "/api/v1/workflows/{workflow_id}/test"
 READS = 20
 README = Path(__file__).parents[2] / "README.md"
-
-# What contrib's Redis instrumentation adds of its own accord.
-CONTRIB = {"db.redis.args_length", "db.redis.pipeline_length", "network.transport"}
 
 
 @dataclass(frozen=True)
@@ -179,15 +176,6 @@ def check_start_line(server: Server, endpoint: str) -> None:
 
 
 def check_names(receiver: Receiver) -> None:
-    """Every name that arrives is in the table of signals."""
-    known = {row.name for row in SIGNALS} | CONTRIB | {"workflow", "contacts"}
-    for span in receiver.spans:
-        assert set(span.attributes) <= known
-        assert set(span.resource) <= known
-        assert all(
-            set(attributes) <= known | {"exception.escaped"} for _, attributes in span.events
-        )
-    for point in receiver.points:
-        assert {point.name, *point.attributes} <= known
-    for log in receiver.logs:
-        assert set(log.attributes) <= known
+    """Every name that arrives is published, with its type and unit, and in the table of signals."""
+    also = {"workflow", "contacts"}  # the app's own
+    assert findings(receiver.spans, receiver.logs, receiver.points, also=also) == []

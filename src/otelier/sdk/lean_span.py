@@ -188,12 +188,12 @@ class LeanSpan(Span, ReadableSpan):
         timestamp: int | None = None,
         escaped: bool = False,
     ) -> None:
+        # Whether it escaped is not told any more: the convention has given that attribute up.
         stack = "".join(traceback.format_exception(exception))
         about = {
             signals.EXCEPTION_TYPE: type_name(exception),
             signals.EXCEPTION_MESSAGE: message(exception),
             signals.EXCEPTION_STACK: stack,
-            "exception.escaped": str(escaped),
         }
         self.add_event("exception", {**about, **(attributes or {})}, timestamp)
 
