@@ -15,7 +15,7 @@ COUNT = if [ -t 1 ]; then awk -v all=$$(grep -c == requirements/$*.txt) \
 	/^Installing/ { printf "\r  %-62s", "unpacking"; fflush() } END { print "" }'; \
 	else cat > /dev/null; fi
 
-.PHONY: help demo test test-matrix bench bench-short check docs collector format clean
+.PHONY: help demo test test-matrix test-upstream bench bench-short check docs collector format clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
@@ -30,6 +30,10 @@ test: $(VENV)/dev.stamp
 ## make test-matrix  one app on old and new releases (MATRIX=--short, --all, --write)
 test-matrix: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.matrix $(MATRIX)
+
+## make test-upstream  contrib's own suites against our stand-ins (UPSTREAM=--write, or a suite)
+test-upstream: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.upstream $(UPSTREAM)
 
 ## make bench       what observing a request costs, beside the peers (BENCH="--only otelier,ddtrace")
 bench: $(VENV)/dev.stamp

@@ -30,6 +30,7 @@ ROOMS: Sequence[frozenset[str]] = (
             "",  # the package itself: its public names
             "_guard",
             "_random",
+            "chosen",
             "_upstream",
             "context",
             "early",

@@ -24,19 +24,10 @@ from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr
 
 from otelier import _guard, settings
 from otelier._upstream import BaseConfigurator, silence_loader
+from otelier.chosen import DISTRO, NAME, NEIGHBOURS, STARTED, name_otelier
 from otelier.early import PROPAGATORS, REFUSED
 from otelier.settings import Settings
 from otelier.version import __version__
-
-NAME = "otelier"
-STARTED = "_OTELIER_STARTED"
-"""Set by the first process of a start; its workers and reloads inherit it and stay silent."""
-
-NEIGHBOURS = "_OTELIER_NEIGHBOURS"
-"""Names of other products that have been said, for the same reason."""
-
-_DISTRO = "OTEL_PYTHON_DISTRO"
-_CONFIGURATOR = "OTEL_PYTHON_CONFIGURATOR"
 
 _CAPTURE = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_"
 _CAPTURED = ("SERVER_REQUEST", "SERVER_RESPONSE", "SANITIZE_FIELDS")
@@ -47,13 +38,6 @@ _HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 _STANDS_IN_FOR = frozenset(("fastapi", "starlette", "sqlalchemy", "redis", "logging"))
 
 
-def name_otelier(environ: MutableMapping[str, str]) -> None:
-    """Choose Otelier where the user has chosen nothing."""
-    if not environ.get(_DISTRO):
-        environ[_DISTRO] = NAME
-        environ.setdefault(_CONFIGURATOR, NAME)
-
-
 class Distro(BaseDistro):  # type: ignore[misc]
     """Entry point `opentelemetry_distro`: settings and defaults."""
 
@@ -61,7 +45,7 @@ class Distro(BaseDistro):  # type: ignore[misc]
 
     def _configure(self, **_: Any) -> None:
         name_otelier(os.environ)
-        if os.environ[_DISTRO] != NAME:
+        if os.environ[DISTRO] != NAME:
             return
         silence_loader(_STANDS_IN_FOR)
         if not _is_off(os.environ):
@@ -81,6 +65,8 @@ class Distro(BaseDistro):  # type: ignore[misc]
         try:
             arguments = Distro.started.arguments.get(entry_point.name, {}) if is_ours else {}
             entry_point.load()().instrument(**arguments, **kwargs)
+            if is_ours:
+                Distro.started.stand_in(entry_point.name, arguments)
             if not is_ours or find_spec(entry_point.name):
                 Distro.started.observed.append(entry_point.name)
         except ImportError:
@@ -98,7 +84,7 @@ class Configurator(BaseConfigurator):
                 Distro.started.provide()
             except Exception as error:
                 _guard.fault("making the providers", error)
-        elif (other := os.environ.get(_DISTRO)) and other != NAME:
+        elif (other := os.environ.get(DISTRO)) and other != NAME:
             _hand_over(other, kwargs)
 
 
@@ -148,6 +134,12 @@ class Start:
             "redis": {"on": True},
             "logging": {"level": self.settings["OTELIER_LOG_LEVEL"]},
         }
+
+    def stand_in(self, library: str, given: Mapping[str, Any]) -> None:
+        """For contrib's classes in the app's own code. given: what ours was given."""
+        from otelier.instrumentation import observe, standin
+
+        standin.prepare(observe.Patches(), library, given)
 
     def observes_client(self, entry_point: EntryPoint) -> bool:
         """Whether it is contrib's for an HTTP client: put in when the app imports the library."""

@@ -8,7 +8,7 @@ module into a command-line flag: there must be none.)
 
 import os
 
-from otelier.distro import NEIGHBOURS, STARTED, name_otelier
+from otelier.chosen import NEIGHBOURS, STARTED, name_otelier
 
 # A new start, even when an observed app launches it.
 os.environ.pop(STARTED, None)

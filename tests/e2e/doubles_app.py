@@ -50,6 +50,14 @@ def contrib_instrument_app_twice() -> FastAPI:
     return app
 
 
+def contrib_with_a_hook() -> FastAPI:
+    app = plain()
+    FastAPIInstrumentor.instrument_app(
+        app, server_request_hook=lambda span, scope: span.set_attribute("app.hooked", True)
+    )
+    return app
+
+
 def contrib_instrument() -> FastAPI:
     import fastapi
 

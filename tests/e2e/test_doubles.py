@@ -27,6 +27,7 @@ SAY_NOTHING = (
     "contrib_instrument_app",
     "contrib_instrument_app_twice",
     "contrib_middleware",
+    "contrib_with_a_hook",
     "everything",
     "starlette_only",
 )
@@ -64,6 +65,13 @@ def test_one_of_each(asked: Asked) -> None:
             assert span.name == f"GET {template}"
     assert len([s for s in asked.receiver.spans if s.kind == SERVER]) == len(asked.callers)
     assert sum(point.count for point in durations(asked.receiver)) == len(asked.callers)
+
+
+def test_hooks_are_called(asked: Asked) -> None:
+    """A hook that the app gave to contrib's class is given the one span."""
+    hooked = asked.variant == "contrib_with_a_hook"
+    for caller in asked.callers.values():
+        assert ("app.hooked" in server_span(asked.receiver, caller).attributes) is hooked
 
 
 def test_nobody_elses(asked: Asked) -> None:

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 import redis.asyncio
-from opentelemetry.instrumentation.redis import RedisInstrumentor
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Span, SpanKind, StatusCode
@@ -452,23 +451,6 @@ def test_hooks(redis_url: str, telemetry: Telemetry, hooked: list[Any]) -> None:
 
 
 @inside_a_request
-def test_contrib_in_the_app(redis_url: str, cache: Telemetry) -> None:
-    """The app's own call of contrib's instrumentor adds its hooks, and no second span."""
-    client = redis.Redis.from_url(redis_url)
-    RedisInstrumentor().instrument(
-        request_hook=lambda span, *_: span.set_attribute("app.seen", True), skip_dep_check=True
-    )
-    RedisInstrumentor.instrument_client(client)
-    try:
-        client.ping()
-    finally:
-        RedisInstrumentor().uninstrument()
-        client.close()
-    (span,) = cache.spans
-    assert attributes(span)["app.seen"] is True
-
-
-@inside_a_request
 def test_key_patterns(redis_url: str, telemetry: Telemetry) -> None:
     """If it is switched on, a command says what its key is like."""
     CacheInstrumentor().instrument(on=True, key_patterns=True, skip_dep_check=True)
@@ -546,7 +528,6 @@ def test_uninstrument(redis_url: str, telemetry: Telemetry) -> None:
         redis.asyncio.cluster.RedisCluster,
         redis.asyncio.cluster.ClusterPipeline,
         redis.asyncio.cluster.ClusterNode,
-        RedisInstrumentor,
     )
     before = [dict(vars(owner)) for owner in owners]
     CacheInstrumentor().instrument(on=True, skip_dep_check=True)

@@ -292,17 +292,6 @@ def test_native_telemetry_is_silent(http: Telemetry) -> None:
     assert http.points()[DURATION][0].count == 1
 
 
-def test_contrib_in_user_code_is_silent(http: Telemetry) -> None:
-    """`FastAPIInstrumentor.instrument_app(app)` in user code adds nothing."""
-    from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-
-    app = shop()
-    FastAPIInstrumentor.instrument_app(app)
-    answer = ask(app, "/items/1")
-    assert answer.status == 200
-    assert [span.name for span in http.spans] == ["GET /items/{item}"]
-
-
 # Context
 
 

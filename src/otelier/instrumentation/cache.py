@@ -22,7 +22,7 @@ from typing import Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.metrics import MeterProvider, get_meter
-from opentelemetry.trace import TracerProvider, get_tracer
+from opentelemetry.trace import Tracer, TracerProvider, get_tracer
 
 from otelier import _guard, signals
 from otelier.instrumentation.cache_calls import (
@@ -56,45 +56,43 @@ class CacheInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         return ()
 
     def _instrument(
-        self,
-        *,
-        on: bool = False,
-        tracer_provider: TracerProvider | None = None,
-        meter_provider: MeterProvider | None = None,
-        key_patterns: bool = False,
-        root_spans: bool = False,
-        request_hook: Callable[..., object] | None = None,
-        response_hook: Callable[..., object] | None = None,
-        **_: Any,
+        self, *, on: bool = False, meter_provider: MeterProvider | None = None, **given: Any
     ) -> None:
         self._patches = Patches()
         if not on:
             return
-        options = Options(
-            root_spans=root_spans,
-            key_patterns=KeyPatterns() if key_patterns else None,
-            request_hook=request_hook,
-            response_hook=response_hook,
-        )
-        tracer = get_tracer(SCOPE, __version__, tracer_provider, SCHEMA_URL)
         servers = Servers(_durations(meter_provider).series)
-        hooks = Hooks(self._patches, lambda kind, **of: kind(tracer, servers, options, **of))
-        hooks.put_in()
+        self._hooks = Hooks(self._patches, servers, *_means(**given))
+        self._hooks.put_in()
         self._patches.after_import(
             "redis.observability.providers", partial(_give_way, self._patches, servers)
         )
+
+    def change(self, **given: Any) -> None:
+        """Go on with other arguments; what is hooked stays so, whoever has wrapped it since."""
+        self._hooks.use(*_means(**given))
 
     def _uninstrument(self, **_: Any) -> None:
         self._patches.restore()
 
 
 class Hooks:
-    """Which methods are hooked. make: gives calls of a kind."""
+    """Which methods are hooked."""
 
-    def __init__(self, patches: Patches, make: Callable[..., Calls]) -> None:
+    def __init__(
+        self, patches: Patches, servers: Servers, tracer: Tracer, options: Options
+    ) -> None:
         self._patches = patches
-        self._make_calls = make
+        self._servers = servers
+        self._tracer = tracer
+        self._options = options
         self._made: list[Calls] = []
+
+    def use(self, tracer: Tracer, options: Options) -> None:
+        """From now on, in whatever is hooked already."""
+        self._tracer, self._options = tracer, options
+        for calls in self._made:
+            calls.use(tracer, options)
 
     def put_in(self) -> None:
         """In each module once the app has imported it."""
@@ -103,7 +101,6 @@ class Hooks:
             ("redis.cluster", self._cluster),
             ("redis.asyncio.client", self._async_client),
             ("redis.asyncio.cluster", self._async_cluster),
-            ("opentelemetry.instrumentation.redis", self._contrib),
         ):
             self._patches.after_import(module, hook)
 
@@ -132,21 +129,8 @@ class Hooks:
         self._hook(module.ClusterPipeline, "execute", watched_async(batches))
         self._hook(module.ClusterNode, "acquire_connection", _noting_node)
 
-    def _contrib(self, module: ModuleType) -> None:
-        """Contrib's instrumentor in the app's own code adds nothing but its hooks."""
-
-        def instrument(_: Any, **given: Any) -> None:
-            for calls in self._made:
-                calls.adopt(given.get("request_hook"), given.get("response_hook"))
-
-        owner = module.RedisInstrumentor
-        self._hook(owner, "_instrument", lambda _: instrument)
-        self._hook(owner, "_uninstrument", lambda _: _nothing)
-        self._hook(owner, "instrument_client", lambda _: staticmethod(_nothing))
-        self._hook(owner, "uninstrument_client", lambda _: staticmethod(_nothing))
-
     def _make(self, kind: type[Calls], **of: Any) -> Calls:
-        made = self._make_calls(kind, **of)
+        made = kind(self._tracer, self._servers, self._options, **of)
         self._made.append(made)
         return made
 
@@ -221,10 +205,6 @@ def _noting_node(original: Any) -> Any:
     return acquire_connection
 
 
-def _nothing(*_: Any, **__: Any) -> None:
-    """In place of what would observe the same commands again."""
-
-
 def _itself(client: Any) -> Any:
     return client
 
@@ -232,6 +212,25 @@ def _itself(client: Any) -> Any:
 def _client_of(pipe: Any) -> Any:
     """The client that an asyncio cluster pipeline was made by; another name before redis-py 6."""
     return getattr(pipe, "cluster_client", None) or pipe._client
+
+
+def _means(
+    *,
+    tracer_provider: TracerProvider | None = None,
+    key_patterns: bool = False,
+    root_spans: bool = False,
+    request_hook: Callable[..., object] | None = None,
+    response_hook: Callable[..., object] | None = None,
+    **_: Any,
+) -> tuple[Tracer, Options]:
+    """What of the arguments concerns spans."""
+    options = Options(
+        root_spans=root_spans,
+        key_patterns=KeyPatterns() if key_patterns else None,
+        request_hook=request_hook,
+        response_hook=response_hook,
+    )
+    return get_tracer(SCOPE, __version__, tracer_provider, SCHEMA_URL), options
 
 
 def _durations(meter_provider: MeterProvider | None) -> Any:

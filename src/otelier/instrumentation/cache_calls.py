@@ -60,20 +60,18 @@ class Calls:
     """Commands of a client with a connection pool."""
 
     def __init__(self, tracer: Tracer, servers: Servers, options: Options) -> None:
-        self._start_span = tracer.start_span
         self._servers = servers
         self._by_owner = servers.by_owner
+        self.use(tracer, options)
+
+    def use(self, tracer: Tracer, options: Options) -> None:
+        """For commands that begin from now on."""
+        self._start_span = tracer.start_span
         self._options = options
         self._root_spans = options.root_spans
         self._request_hook = options.request_hook
         self._response_hook = options.response_hook
         self._has_extras = options.request_hook is not None or options.key_patterns is not None
-
-    def adopt(self, request_hook: Hook | None, response_hook: Hook | None) -> None:
-        """Take over the hooks that the app gave to contrib's instrumentor."""
-        self._request_hook = request_hook or self._request_hook
-        self._response_hook = response_hook or self._response_hook
-        self._has_extras = self._has_extras or self._request_hook is not None
 
     def begin(self, given: tuple[Any, ...], options: dict[str, Any]) -> Call | None:
         """given: the client and the arguments that its method was called with; options: the rest.

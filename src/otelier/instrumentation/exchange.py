@@ -282,7 +282,8 @@ class Exchange(Passage):
             LeanLog(_ACCESS, ended_at, ended_at, _INFO, "INFO", text, outcome.preset, None, *about)
         )
         give(span, outcome.attributes)
-        if outcome.title is not None:
+        # Somebody in the app may have given it a name of its own.
+        if outcome.title is not None and getattr(span, "name", asked.title) == asked.title:
             span.update_name(outcome.title)
         if outcome.is_failure:
             span.set_status(StatusCode.ERROR)

@@ -6,8 +6,8 @@ apps made before and after, by whatever import, are observed; a mounted app sees
 it is a nested one. Bodies are never read. A fault of ours is counted, and the app goes on.
 
 Everybody else's observation of the same request stands down: FastAPI's own telemetry (by the mark
-that FastAPI itself leaves for nested apps), and the OpenTelemetry middleware of contrib and of
-Starlette in user code, whose place this layer takes.
+that FastAPI itself leaves for nested apps), and Starlette's OpenTelemetry middleware in user code,
+whose place this layer takes. Contrib's classes in user code: see `standin`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _FASTAPI_MARK = "fastapi.telemetry"
 _STOPPED = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 _OBSERVED = frozenset(("http", "websocket", "lifespan"))
-_OTHER_MIDDLEWARE = ("opentelemetry.instrumentation.asgi", "starlette.middleware.opentelemetry")
+_STARLETTES_OWN = "starlette.middleware.opentelemetry"
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,7 @@ class HTTPInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         after_import("starlette.routing", partial(watch_starlette, self._patches))
         after_import("starlette.responses", partial(watch_responses, self._patches))
         after_import("fastapi.routing", partial(watch_fastapi, self._patches))
-        for module in _OTHER_MIDDLEWARE:
-            after_import(module, partial(self._stand_in, layer))
+        after_import(_STARLETTES_OWN, partial(self._stand_in, layer))
         native.observe(self._patches)
 
     def _uninstrument(self, **_: Any) -> None:
@@ -105,7 +104,7 @@ class HTTPInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self._patches.replace(getattr(module, name), "__call__", make)
 
     def _stand_in(self, layer: Layer, module: ModuleType) -> None:
-        """Ours takes the place of their middleware, wherever an app has put it."""
+        """Ours takes the place of Starlette's middleware, wherever an app has put it."""
 
         def make(original: Any) -> Any:
             async def call(theirs: Any, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,0 +1,27 @@
+"""Which distro a start takes, and what its processes tell each other, as variables.
+
+Imported by the launching process, which ends a moment later: so nothing of OpenTelemetry is
+imported here, which would take a tenth of a second of every start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+
+NAME = "otelier"
+
+STARTED = "_OTELIER_STARTED"
+"""Set by the first process of a start; its workers and reloads inherit it and stay silent."""
+
+NEIGHBOURS = "_OTELIER_NEIGHBOURS"
+"""Names of other products that have been said, for the same reason."""
+
+DISTRO = "OTEL_PYTHON_DISTRO"
+CONFIGURATOR = "OTEL_PYTHON_CONFIGURATOR"
+
+
+def name_otelier(environ: MutableMapping[str, str]) -> None:
+    """Choose Otelier where the user has chosen nothing."""
+    if not environ.get(DISTRO):
+        environ[DISTRO] = NAME
+        environ.setdefault(CONFIGURATOR, NAME)
