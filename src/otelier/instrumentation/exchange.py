@@ -299,13 +299,13 @@ class Exchange(Passage):
 
     def _fails(self, span: Span, error: BaseException, about: tuple[Any, ...]) -> None:
         """The exception as an event of the span, and as a log record."""
-        if not _has(span, error):
-            span.record_exception(error)
         attributes = {
             signals.EXCEPTION_TYPE: type_name(error),
             signals.EXCEPTION_MESSAGE: message(error),
             signals.EXCEPTION_STACK: "".join(traceback.format_exception(error)),
         }
+        if not _has(span, error):
+            span.add_event("exception", attributes)  # `record_exception` would format it again
         text, now = f"unhandled {type_name(error)}", time.time_ns()
         self._instruments.write(
             LeanLog(_HTTP, now, now, _ERROR, "ERROR", text, None, attributes, *about)
