@@ -19,11 +19,11 @@ class Notes(importlib.abc.MetaPathFinder):
         return None
 
 from opentelemetry import trace, metrics, _logs
-from otelier import pipeline, settings
+from otelier import loading, pipeline
 from otelier.instrumentation.logs import LogsInstrumentor
 from otelier.sdk import resource
 
-read = settings.load(os.environ)
+read = loading.load(os.environ)
 made = pipeline.build(read, os.environ, resource.build("0", {"service.name": "s"}, None))
 sys.meta_path.insert(0, Notes())
 LogsInstrumentor().instrument(level=logging.INFO)

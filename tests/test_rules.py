@@ -35,6 +35,7 @@ ROOMS: Sequence[frozenset[str]] = (
             "context",
             "early",
             "errors",
+            "loading",
             "logformat",
             "privacy",
             "setting",

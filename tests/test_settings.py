@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from otelier import values
-from otelier.settings import BY_NAME, SETTINGS, Problem, Setting, load
+from otelier.loading import Problem, load
+from otelier.settings import BY_NAME, SETTINGS, Setting
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"

@@ -22,11 +22,12 @@ from typing import Any
 
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
 
-from otelier import _guard, settings
+from otelier import _guard, loading
 from otelier._upstream import BaseConfigurator, silence_loader
 from otelier.chosen import DISTRO, NAME, NEIGHBOURS, STARTED, name_otelier
 from otelier.early import PROPAGATORS, REFUSED
-from otelier.settings import Settings
+from otelier.loading import Settings
+from otelier.settings import SETTINGS
 from otelier.version import __version__
 
 _CAPTURE = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_"
@@ -116,7 +117,7 @@ class Start:
     def __init__(self, environ: MutableMapping[str, str]) -> None:
         if refused := environ.pop(REFUSED, None):
             environ[PROPAGATORS] = refused
-        self.settings = settings.load(environ)
+        self.settings = loading.load(environ)
         self.problems = [str(problem) for problem in self.settings.problems]
         self.guessed: Any = None
         self.observed: list[str] = []
@@ -182,7 +183,7 @@ class Start:
         name = guess.name if guess else self._service_name()
         origin = f" (guessed from {guess.found_in})" if guess else ""
         signals = [s for s in ("traces", "metrics", "logs") if self.settings.exporters(s)]
-        target = settings.shown(self.settings["OTEL_EXPORTER_OTLP_ENDPOINT"])
+        target = loading.shown(self.settings["OTEL_EXPORTER_OTLP_ENDPOINT"])
         return (
             f"{__version__} sends {', '.join(signals) or 'nothing'} of service {name!r}{origin}"
             f" to {target}; observes {', '.join(sorted(self.observed)) or 'nothing'}"
@@ -227,7 +228,7 @@ def _put_defaults(environ: MutableMapping[str, str], read: Settings) -> None:
         environ.pop(problem.variable, None)
         if problem.instead:
             environ[problem.variable] = problem.instead
-    for row in settings.SETTINGS:
+    for row in SETTINGS:
         # Who sends where is ours to read: ddtrace takes `OTEL_…_EXPORTER` for its own.
         is_shared = row.ours and row.default and not row.name.endswith("_EXPORTER")
         if is_shared and not environ.get(row.name, "").strip():

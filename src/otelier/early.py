@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import MutableMapping
 
-from otelier.settings import load
+from otelier.loading import load
 
 PROPAGATORS = "OTEL_PROPAGATORS"
 REFUSED = "_OTELIER_REFUSED_PROPAGATORS"

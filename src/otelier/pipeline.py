@@ -16,8 +16,8 @@ from otelier.export.exporters import Found, Means
 from otelier.export.lifecycle import Lifecycle
 from otelier.export.target import SIGNALS, targets
 from otelier.export.transport import Transport
+from otelier.loading import Settings
 from otelier.sdk.providers import Providers
-from otelier.settings import Settings
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource

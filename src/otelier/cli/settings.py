@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 import os
 
+from otelier.loading import Problem, load, shown
 from otelier.setting import Setting
-from otelier.settings import SETTINGS, Problem, load, shown
+from otelier.settings import SETTINGS
 
 _HEAD = """# Settings
 
