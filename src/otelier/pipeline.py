@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otelier.export import exporters
 from otelier.export.deliver import Delivery
 from otelier.export.exporters import Found, Means
 from otelier.export.lifecycle import Lifecycle
+from otelier.export.spool import Spool
 from otelier.export.target import SIGNALS, targets
 from otelier.export.transport import Transport
 from otelier.loading import Settings
@@ -54,7 +56,9 @@ def build(read: Settings, environ: Mapping[str, str], resource: Resource) -> Pip
         problems += found[signal].problems
     providers = _providers(read, resource, found["metrics"].readers)
     current.append(providers)
-    delivery = _delivery(read, providers, found)
+    spool, reason = _spool(read)
+    problems += [reason] if reason else []
+    delivery = _delivery(read, providers, found, spool)
     providers.deliver_to(delivery)
     providers.install()
     if found["metrics"].sinks:
@@ -76,7 +80,21 @@ def _providers(read: Settings, resource: Resource, readers: list[Any]) -> Provid
     )
 
 
-def _delivery(read: Settings, providers: Providers, found: Mapping[str, Found]) -> Delivery:
+def _spool(read: Settings) -> tuple[Spool | None, str]:
+    """The spool, or why there is none although it was asked for."""
+    if not read["OTELIER_SPOOL_DIR"]:
+        return None, ""
+    folder = Path(read["OTELIER_SPOOL_DIR"]).expanduser()
+    try:
+        return Spool(folder, read["OTELIER_SPOOL_BYTES"]), ""
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return None, f"OTELIER_SPOOL_DIR={str(folder)!r} ignored: {reason}; using memory alone"
+
+
+def _delivery(
+    read: Settings, providers: Providers, found: Mapping[str, Found], spool: Spool | None
+) -> Delivery:
     limits: dict[str, Any] = {}
     if queues := _set(read, _QUEUE):
         limits["capacity"] = max(queues)
@@ -86,6 +104,8 @@ def _delivery(read: Settings, providers: Providers, found: Mapping[str, Found]) 
         [sink for each in found.values() for sink in each.sinks],
         collect=providers.collect,
         metric_interval=read["OTEL_METRIC_EXPORT_INTERVAL"] / 1000,
+        room=read["OTELIER_BUFFER_BYTES"],
+        spool=spool,
         tick=providers.fold,
         **limits,
     )

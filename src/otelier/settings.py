@@ -27,6 +27,7 @@ from otelier.values import (
     patterns,
     protocol,
     readable_file,
+    size,
     text,
 )
 
@@ -90,7 +91,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     *per_signal(
         "OTEL_EXPORTER_OTLP_{}COMPRESSION",
-        "`gzip`, `deflate` or `none`",
+        "`gzip`, `deflate` or `none`; unset: gzip to another machine, none to this one",
         one_of("gzip", "deflate", "none"),
     ),
     *per_signal(
@@ -179,8 +180,8 @@ SETTINGS: tuple[Setting, ...] = (
         "OTEL_BLRP_SCHEDULE_DELAY",
     ),
     *counts(
-        "spans, or log records, that may wait to be sent, 65536 unless set; "
-        "the larger of the two counts for both",
+        "spans, or log records, that may wait in memory, as many as fit into `OTELIER_BUFFER_BYTES` "
+        "unless set; the larger of the two counts for both",
         "OTEL_BSP_MAX_QUEUE_SIZE",
         "OTEL_BLRP_MAX_QUEUE_SIZE",
     ),
@@ -260,6 +261,24 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="`true` names driver, framework and (if its driver does not prepare it) trace in each SQL statement",
         parse=boolean,
         default="false",
+    ),
+    Setting(
+        name="OTELIER_BUFFER_BYTES",
+        meaning="memory for what waits to be sent; when it is full the least useful is dropped first, "
+        "and counted. 64 MiB is an outage of about half an hour at 100 requests a second",
+        parse=size("1MiB"),
+        default="64MiB",
+    ),
+    Setting(
+        name="OTELIER_SPOOL_DIR",
+        meaning="folder for what does not get through, kept over restarts; nothing is written unless set",
+        parse=text,
+    ),
+    Setting(
+        name="OTELIER_SPOOL_BYTES",
+        meaning="bytes in that folder at most, of all processes that share it",
+        parse=size("1MiB"),
+        default="512MiB",
     ),
     Setting(
         name="OTELIER_STOP_TIMEOUT",

@@ -60,6 +60,22 @@ def number(low: float, high: float, unit: str) -> Callable[[str], float]:
     return parse
 
 
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def size(least: str) -> Callable[[str], int]:
+    """Bytes: `67108864`, `64M`, `64MB` or `64MiB`; K, M, G and T are powers of 1024."""
+
+    def parse(value: str) -> int:
+        found = re.fullmatch(r"([0-9]{1,18})\s*([KMGT]?)(iB|B)?", value, re.IGNORECASE)
+        parsed = int(found[1]) * _UNITS[found[2].upper()] if found else 0
+        if value != least and parsed < parse(least):
+            raise Refused(f"expected bytes such as 256MiB, at least {least}")
+        return parsed
+
+    return parse
+
+
 def count(value: str) -> int:
     if not re.fullmatch(r"[0-9]{1,10}", value) or not 0 < int(value) < 2**31:
         raise Refused("expected a whole number above 0")

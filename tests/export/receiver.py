@@ -125,6 +125,7 @@ class Handler(BaseHTTPRequestHandler):
         self.body = zlib.decompress(body, 47) if encoding else body
         self.receiver.requests.append(self)
         self.receiver.sizes.append(len(self.body))
+        self.receiver.keys.append(self.headers["Idempotency-Key"])
         step = self.receiver.steps.popleft() if self.receiver.steps else self.receiver.usual
         step(self)
 
@@ -155,6 +156,7 @@ class Receiver:
         self.usual: Step = answer(200)
         self.requests: list[Handler] = []
         self.sizes: list[int] = []
+        self.keys: list[str] = []
         self.taken: list[str] = []
         self.closing = threading.Event()
         handler = type("HandlerOfOne", (Handler,), {"receiver": self})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 
-from otelier.export.queue import QUEUE_FULL, STOPPED, Backlog, Bell, Limit, Parcel, Queue, Tally
+from otelier.export.queue import QUEUE_FULL, STOPPED, Bell, Queue, Tally
 
 
 class Waking:
@@ -16,9 +17,20 @@ class Waking:
         self.times += 1
 
 
-def queue_of(capacity: int, threshold: int = 4) -> tuple[Queue, Waking]:
+def queue_of(room: int, threshold: int = 4) -> tuple[Queue, Waking]:
     waking = Waking()
-    return Queue(capacity, threshold, waking), waking
+    return Queue(room, threshold, waking), waking
+
+
+def recorded(queue: Queue) -> int:
+    return queue.taken + len(queue) + queue.dropped.total()
+
+
+@dataclass
+class Record:
+    """A log record of a level, in the logs data model's numbers."""
+
+    severity_number: int
 
 
 def test_first_in_first_out() -> None:
@@ -27,7 +39,7 @@ def test_first_in_first_out() -> None:
     for n in range(5):
         queue.put(n)
     assert [queue.take(3), queue.take(3), queue.take(3)] == [[0, 1, 2], [3, 4], []]
-    assert queue.recorded == 5
+    assert recorded(queue) == 5
 
 
 def test_woken_seldom() -> None:
@@ -43,22 +55,34 @@ def test_full() -> None:
     for n in range(15):
         queue.put(n)
     assert queue.take(99) == list(range(10))
-    assert (queue.recorded, queue.dropped) == (15, {QUEUE_FULL: 5})
+    assert (recorded(queue), queue.dropped) == (15, {QUEUE_FULL: 5})
+
+
+def test_errors_have_more_room() -> None:
+    """A full queue takes a quarter more of them, and no more."""
+    queue, _ = queue_of(100)
+    for _ in range(150):
+        queue.put(Record(9))
+    for _ in range(150):
+        queue.put(Record(17))
+    levels = [record.severity_number for record in queue.take(999)]
+    assert (levels.count(9), levels.count(17)) == (100, 25)
+    assert queue.dropped == {QUEUE_FULL: 175}
 
 
 def test_full_wakes_nobody() -> None:
     """Dropping is no work for the thread that delivers: a full queue must not keep it busy."""
     queue, waking = queue_of(10)
-    queue.leave(10)
+    queue.leave(0)
     for n in range(50):
         queue.put(n)
     assert (waking.times, len(queue)) == (0, 0)
 
 
 def test_what_is_held_elsewhere_takes_room() -> None:
-    """Queue and backlog share the capacity."""
+    """The room is set while it is used."""
     queue, _ = queue_of(10)
-    queue.leave(held=7)
+    queue.leave(3)
     for n in range(5):
         queue.put(n)
     assert (len(queue), queue.dropped[QUEUE_FULL]) == (3, 2)
@@ -69,7 +93,7 @@ def test_closed() -> None:
     queue, _ = queue_of(10)
     queue.close()
     queue.put(1)
-    assert (len(queue), queue.recorded, queue.dropped) == (0, 1, {STOPPED: 1})
+    assert (len(queue), recorded(queue), queue.dropped) == (0, 1, {STOPPED: 1})
 
 
 def test_many_threads() -> None:
@@ -90,7 +114,7 @@ def test_many_threads() -> None:
         time.sleep(0.001)
     taken += queue.take(1000)
     assert queue.dropped[QUEUE_FULL] > 0
-    assert len(taken) + queue.dropped[QUEUE_FULL] == 8 * each == queue.recorded
+    assert len(taken) + queue.dropped[QUEUE_FULL] == 8 * each == recorded(queue)
 
 
 def test_a_tally_loses_none() -> None:
@@ -110,33 +134,3 @@ def test_a_bell() -> None:
     bell.ring()
     bell.ring()
     assert [bell.wait(0.01), bell.wait(0.01), bell.wait(-1)] == [True, False, False]
-
-
-def parcel(count: int, size: int = 10) -> Parcel:
-    return Parcel("x", count, size)
-
-
-def test_a_backlog_keeps_the_oldest() -> None:
-    """A record too many, or a byte, and the new parcel is dropped."""
-    backlog = Backlog(Limit(records=10, bytes=100))
-    lost = [backlog.add(parcel(6)), backlog.add(parcel(5)), backlog.add(parcel(4))]
-    assert (lost, backlog.count, backlog.is_full) == ([0, 5, 0], 10, True)
-    heavy = Backlog(Limit(records=10, bytes=100))
-    assert [heavy.add(parcel(1, 150)), heavy.add(parcel(1))] == [0, 1]
-
-
-def test_a_backlog_of_metrics_keeps_the_newest() -> None:
-    """The oldest batch makes room."""
-    backlog = Backlog(Limit(records=10**6, bytes=10**6, parcels=2))
-    assert [backlog.add(parcel(n)) for n in (1, 2, 3, 4)] == [0, 0, 1, 2]
-    assert (backlog.head.count, backlog.count) == (3, 7)
-
-
-def test_the_parts_of_a_parcel_take_its_place() -> None:
-    """Counts and sizes follow."""
-    backlog = Backlog(Limit(records=10, bytes=100))
-    backlog.add(parcel(4, 40))
-    backlog.add(parcel(1))
-    backlog.replace([parcel(2, 22), parcel(2, 23)])
-    sizes = [backlog.remove().size for _ in range(3)]
-    assert (sizes, backlog.count, backlog.size) == ([22, 23, 10], 0, 0)

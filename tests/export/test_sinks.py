@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from otelier import _guard
 from otelier.export import sinks
 from otelier.export.answer import Fate
-from otelier.export.queue import Parcel
+from otelier.export.backlog import Parcel
 from otelier.export.sinks import ExporterSink, OTLPSink
 from otelier.export.target import Target
 from parts import free_ports

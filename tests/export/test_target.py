@@ -72,10 +72,11 @@ def test_headers_that_http_does_not_allow(text: str) -> None:
 def test_wrong_values() -> None:
     """Named, and the default is used."""
     found, problems = targets({f"{P}TIMEOUT": "soon", f"{P}COMPRESSION": "zstd"})
-    assert (found["logs"].timeout, found["logs"].compression) == (10.0, "none")
+    assert (found["logs"].timeout, found["logs"].compression) == (10.0, "auto")
     assert problems == [
         f"{P}TIMEOUT='soon' ignored: expected seconds; using 10",
-        f"{P}COMPRESSION='zstd' ignored: expected gzip, deflate or none; using 'none'",
+        f"{P}COMPRESSION='zstd' ignored: expected gzip, deflate or none; "
+        "using gzip to another machine",
     ]
 
 

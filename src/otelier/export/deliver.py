@@ -8,9 +8,13 @@ nothing of its parent's. Nothing is imported in this thread but on rare occasion
 forks meanwhile leaves half a module to its children. A fault in here is counted and said, and
 delivery goes on.
 
-`flush` may be called from any thread and from a signal handler: it takes no lock that the thread
-it interrupts may hold. Where no thread can be started any more (the interpreter is ending, or the
-process may have no more of them) it does the work itself.
+Two locks: who holds `_turn` sends, for as long as a receiver hangs; that of the books is held for
+an instant. The app's threads and its event loop take neither.
+
+`flush` may be called from any thread and from a signal handler. Where the worker hangs in a request
+until the time is up, it keeps what is left in the spool, or says how much that is. Where no thread
+can be started any more (the interpreter is ending, or the process may have no more of them) it does
+the work itself.
 """
 
 from __future__ import annotations
@@ -28,15 +32,15 @@ from weakref import WeakSet
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from otelier import _guard
+from otelier.export.account import Balance, Channel
+from otelier.export.books import Books
 from otelier.export.line import Line
-from otelier.export.queue import Bell, Limit, Queue
-from otelier.export.report import Balance, Channel, Report, balance
-from otelier.export.sinks import Sink, data_points
+from otelier.export.queue import Bell
+from otelier.export.report import Report
+from otelier.export.sinks import Sink
+from otelier.export.spool import Spool
 
-BATCH = 2_048
-"""Records a batch, at most; so many waiting wake the thread."""
-
-_METRICS = Limit(records=10_000_000, bytes=64 * 1024 * 1024, parcels=16)
+_SPARE = 0.1  # of a flush's time, for what is to be done once sending has to end
 _FOREVER = 30.0  # what a flush without a time-out is given, as by the SDK
 
 
@@ -45,8 +49,7 @@ class Delivery:
 
     spans.put, logs.put: take a record. collect: gives what the meters have to say, and is called
     every `metric_interval` seconds and at each flush. interval: seconds between two looks at the
-    queues. capacity: records of one signal that may wait; capacity_bytes: bytes of them, packed.
-    tick: called at each of these looks.
+    queues. room, capacity, spool: as for `Books`. tick: called at each look.
     """
 
     def __init__(
@@ -56,27 +59,19 @@ class Delivery:
         *,
         interval: float = 1.0,
         metric_interval: float = 60.0,
-        capacity: int = 65_536,
-        capacity_bytes: int = 64 * 1024 * 1024,
+        room: int = 64 * 1024 * 1024,
+        capacity: int | None = None,
+        spool: Spool | None = None,
         tick: Callable[[], object] = lambda: None,
     ) -> None:
-        limits = Limit(capacity, capacity_bytes)
-        self.spans = Queue(capacity, BATCH, self._wake)
-        self.logs = Queue(capacity, BATCH, self._wake)
-        self._channels = (
-            Channel("traces", _lines(sinks, "traces", limits), self.spans),
-            Channel("logs", _lines(sinks, "logs", limits), self.logs),
-            Channel("metrics", _lines(sinks, "metrics", _METRICS)),
-        )
-        for channel in self._channels:
-            if channel.queue is not None and not channel.lines:
-                channel.queue.ignore()
-        self._lines = [line for channel in self._channels for line in channel.lines]
-        self._collect = collect if self._channels[-1].lines else None
+        self._books = Books(sinks, self._wake, room, capacity, spool)
+        self.spans, self.logs = self._books.spans, self._books.logs
+        self._lines = self._books.lines
+        self._collect = collect if self._books.metrics.lines else None
         self._interval = interval
         self._tick = tick
         self._metric_interval = metric_interval
-        self._report = Report(self._channels)
+        self._report = Report(self._books.channels)
         self._ended = self._is_closed = False
         self._thread: threading.Thread | None = None
         self._requests: deque[_Request] = deque()
@@ -85,8 +80,8 @@ class Delivery:
 
     @property
     def account(self) -> list[Balance]:
-        """What has become of all records, for each signal and sink."""
-        return [balance(channel, line) for channel in self._channels for line in channel.lines]
+        """What has become of all records, for each signal and sink; even at any time."""
+        return self._books.account
 
     @property
     def dropped(self) -> Counter[tuple[str, str]]:
@@ -94,7 +89,7 @@ class Delivery:
         return Counter(
             {
                 (channel.signal, reason): count
-                for channel in self._channels
+                for channel in self._books.channels
                 for reason, count in channel.dropped.items()
             }
         )
@@ -118,18 +113,24 @@ class Delivery:
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver all that was recorded before; False if the time came first or it was no use.
 
-        Waits for a receiver that is away, but not for one that was never there or says no.
+        Waits for a receiver that is away, but not for one that was never there or says no. What is
+        not delivered then is in the spool, if there is one.
         """
-        deadline = time.monotonic() + (_FOREVER if timeout is None else timeout)
+        began = time.monotonic()
+        deadline = began + (_FOREVER if timeout is None else timeout)
+        spare = (deadline - began) * _SPARE
         if self._ended or threading.get_ident() == self._working:
             # The second: called by an exporter, or by a signal that came while we flush.
-            return self._ended and self._is_empty
-        request = _Request(deadline)
+            return self._ended and self._books.is_empty
+        request = _Request(deadline - spare)
         self._requests.append(request)
         self._bell.ring()
         self.start()
         if self._is_running:
-            return request.bell.wait(deadline - time.monotonic()) and request.is_delivered
+            if request.bell.wait(deadline - spare / 2 - time.monotonic()):
+                return request.is_delivered
+            self._put_away(began, deadline)
+            return False
         with suppress(ValueError):  # a thread that has just been started may have it already
             self._requests.remove(request)
         return self._work_here(deadline)
@@ -149,10 +150,6 @@ class Delivery:
         return delivered
 
     @property
-    def _is_empty(self) -> bool:
-        return all(line.is_empty for line in self._lines)
-
-    @property
     def _is_running(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
@@ -167,10 +164,7 @@ class Delivery:
         was_started = self._thread is not None
         self._thread = None
         self._begin()
-        for queue in (self.spans, self.logs):
-            queue.reset()
-        for line in self._lines:
-            line.reset()
+        self._books.reset()
         self._report.reset()
         if was_started and self._collect:
             self.start()  # a child may measure for long before it records anything
@@ -206,12 +200,13 @@ class Delivery:
             self._working = threading.get_ident()
             try:
                 self._tick()
+                self._report.taken_over(self._books.adopt())
                 while self._requests:
                     self._serve(self._requests.popleft())
-                for channel in self._channels:
+                for channel in self._books.channels:
                     self._drain(channel)
                 if self._collect and time.monotonic() >= self._next_metrics:
-                    self._gather()
+                    self._gather_unless_away()
                 self._send(self._lines)
                 self._report.losses()
             finally:
@@ -242,15 +237,28 @@ class Delivery:
         began = time.monotonic()
         for line in self._lines:
             line.hurry()
-        for channel in self._channels:
+        for channel in self._books.channels:
             self._drain(channel, deadline)
         if self._collect:
             self._gather()
         self._insist(deadline)
-        if not self._is_empty:
-            self._report.undelivered(time.monotonic() - began)
+        if not self._books.is_empty:
+            self._leave(began, deadline)
         self._report.losses(at_once=True)
-        return self._is_empty
+        return self._books.is_empty
+
+    def _put_away(self, began: float, deadline: float) -> None:
+        """The worker hangs in a request, and the time is up."""
+        self._books.take_in_all()
+        if self._collect and self._books.outlives_us:
+            self._gather()
+        self._leave(began, deadline)
+        self._report.losses(at_once=True)
+
+    def _leave(self, began: float, deadline: float) -> None:
+        """What could not be delivered is kept on disk if possible, and said."""
+        self._books.put_away(deadline - time.monotonic())
+        self._report.undelivered(time.monotonic() - began)
 
     def _insist(self, deadline: float) -> None:
         """Send until all is sent, nothing is left to hope for, or the time is up."""
@@ -265,15 +273,17 @@ class Delivery:
 
     def _drain(self, channel: Channel, deadline: float = float("inf")) -> None:
         """Pack and send what is in the queue now; what comes meanwhile has to wait."""
-        queue = channel.queue
-        left = len(queue) if queue is not None else 0
-        while queue is not None and left > 0 and (batch := queue.take(min(left, BATCH))):
-            left -= len(batch)
-            for line in channel.lines:
-                line.accept(batch, len(batch))
-            queue.packing = 0
-            batch.clear()
+        left = len(channel.queue) if channel.queue is not None else 0
+        while left > 0 and (taken := self._books.take_in(channel, left)):
+            left -= taken
             self._send(channel.lines, deadline)
+
+    def _gather_unless_away(self) -> None:
+        """Who is not asked goes on adding up: an outage becomes one long interval."""
+        if all(line.is_troubled for line in self._books.metrics.lines):
+            self._next_metrics = time.monotonic() + min(1.0, self._metric_interval)
+        else:
+            self._gather()
 
     def _gather(self) -> None:
         """Ask the meters."""
@@ -283,11 +293,7 @@ class Delivery:
         except Exception as error:
             _guard.fault("collecting metrics", error)
             return
-        for data in gathered:
-            count = data_points(data)
-            for line in self._channels[-1].lines:
-                if count:
-                    line.accept([data], count)
+        self._books.take_measured(gathered)
 
     def _send(self, lines: Sequence[Line], deadline: float = float("inf")) -> None:
         """Send what is due. The healthy go first: a receiver that hangs may take all the time."""
@@ -296,20 +302,16 @@ class Delivery:
                 now = time.monotonic()
                 if line.due > now or now >= deadline:
                     break
-                answer = line.attempt(deadline - now)
+                answer = self._books.attempt(line, deadline - now)
                 self._report.answered(line, answer)
-        for channel in self._channels:
-            channel.make_room()
+        self._books.make_room()
 
     def _end(self) -> None:
         """Count what is left as lost, and close the sinks, once."""
         if self._is_closed:
             return
         self._is_closed = True
-        for channel in self._channels:
-            unpacked = channel.queue.abandon() if channel.queue is not None else 0
-            for line in channel.lines:
-                line.give_up(unpacked)
+        self._books.close()
         for line in self._lines:
             try:
                 line.sink.close()
@@ -327,10 +329,6 @@ class _Request:
         self.deadline = deadline
         self.bell = Bell()
         self.is_delivered = False
-
-
-def _lines(sinks: Sequence[Sink], signal: str, limit: Limit) -> list[Line]:
-    return [Line(sink, limit) for sink in sinks if sink.signal == signal]
 
 
 def _unobserved() -> AbstractContextManager[None]:

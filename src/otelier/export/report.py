@@ -9,12 +9,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from otelier import _guard
+from otelier.export.account import Channel
 from otelier.export.answer import Answer, Fate
 from otelier.export.line import Line
-from otelier.export.queue import Queue
 
 _PERIOD = 60.0
 _WORDS: Mapping[str, str] = {
@@ -22,64 +21,6 @@ _WORDS: Mapping[str, str] = {
     "metrics": "data point",
     "logs": "log record",
 }
-
-
-@dataclass(frozen=True)
-class Channel:
-    """One signal: its queue (metrics have none) and the line to each of its sinks."""
-
-    signal: str
-    lines: Sequence[Line]
-    queue: Queue | None = None
-
-    @property
-    def waiting(self) -> int:
-        packed = max((line.waiting + line.in_flight for line in self.lines), default=0)
-        return packed + (len(self.queue) if self.queue is not None else 0)
-
-    @property
-    def dropped(self) -> Counter[str]:
-        total = Counter(self.queue.dropped) if self.queue is not None else Counter[str]()
-        for line in self.lines:
-            total.update(dict(line.dropped))
-        return +total
-
-    def make_room(self) -> None:
-        """Count what the lines hold against the queue; the emptiest decides."""
-        if self.queue is not None:
-            self.queue.leave(min((line.waiting for line in self.lines), default=0))
-
-
-@dataclass(frozen=True)
-class Balance:
-    """What has become of the records of one signal, for one sink.
-
-    recorded == delivered + queued + in_flight + sum(dropped.values()) whenever the worker is idle.
-    """
-
-    signal: str
-    sink: str
-    recorded: int
-    delivered: int
-    queued: int
-    in_flight: int
-    dropped: Mapping[str, int] = field(default_factory=dict)
-
-
-def balance(channel: Channel, line: Line) -> Balance:
-    queue = channel.queue
-    dropped = Counter(dict(line.dropped))
-    if queue is not None:
-        dropped.update(queue.dropped)
-    return Balance(
-        signal=channel.signal,
-        sink=line.sink.shown,
-        recorded=queue.recorded if queue is not None else line.recorded,
-        delivered=line.delivered,
-        queued=line.waiting + (len(queue) if queue is not None else 0),
-        in_flight=line.in_flight + (queue.packing if queue is not None else 0),
-        dropped=dict(+dropped),
-    )
 
 
 class Report:
@@ -93,6 +34,7 @@ class Report:
         """Be as new: a forked child has lost nothing yet."""
         self._said: Counter[str] = Counter()
         self._said_at = -_PERIOD
+        self._left_behind = ""
 
     def answered(self, line: Line, answer: Answer) -> None:
         """Say what an attempt came to, if it is worth it."""
@@ -106,7 +48,8 @@ class Report:
             _guard.say(f"{shown}, {line.sink.signal}: {answer.reason}{hint}", cause=cause)
         elif answer.fate is Fate.SLOWLY or line.failures > 1:
             cause = f"{line.sink.place}: {answer.reason}"
-            then = f"{self._waiting()} kept and sent again; {self._losses()}"
+            kept = ", ".join(filter(None, (f"{self._waiting()} kept", self._spooled())))
+            then = f"{kept} and sent again; {self._losses()}"
             _guard.say(f"cannot send to {shown}: {answer.reason}; {then}{hint}", cause=cause)
 
     def losses(self, *, at_once: bool = False) -> None:
@@ -118,13 +61,31 @@ class Report:
             _guard.write(self._losses())
 
     def undelivered(self, seconds: float) -> None:
-        """Say what a flush has left behind."""
-        text = f"{self._waiting()} not delivered within {seconds:.1f} s"
-        _guard.say(text, cause="flushing")
+        """Say what a flush has left behind, unless it is what was said of the last one."""
+        waiting, spooled = self._waiting(), self._spooled()
+        if (waiting, spooled) == ("nothing", ""):
+            return
+        text = f"{waiting} not delivered within {seconds:.1f} s" if waiting != "nothing" else ""
+        text = "; ".join(filter(None, (text, spooled)))
+        if text.partition(" within")[0] != self._left_behind:
+            self._left_behind = text.partition(" within")[0]
+            _guard.write(f"{text}; {self._losses()}")
+
+    def taken_over(self, counts: Mapping[str, int]) -> None:
+        """Say what an earlier process has left in the spool."""
+        found = [_number(count, _WORDS[signal]) for signal, count in counts.items() if count]
+        if found:
+            _guard.write(f"{', '.join(found)} of an earlier process found in the spool")
 
     def _waiting(self) -> str:
-        waiting = {channel.signal: channel.waiting for channel in self._channels}
-        found = [_number(count, _WORDS[signal]) for signal, count in waiting.items() if count]
+        return self._numbers({channel.signal: channel.waiting for channel in self._channels})
+
+    def _spooled(self) -> str:
+        spooled = self._numbers({channel.signal: channel.spooled for channel in self._channels})
+        return "" if spooled == "nothing" else f"{spooled} kept in the spool"
+
+    def _numbers(self, counts: Mapping[str, int]) -> str:
+        found = [_number(count, _WORDS[signal]) for signal, count in counts.items() if count]
         return ", ".join(found) or "nothing"
 
     def _dropped(self) -> Counter[str]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from otelier import _guard
 from otelier.export import messages
 from otelier.export.answer import Answer, Fate, meaning
-from otelier.export.queue import Parcel
+from otelier.export.backlog import Parcel
 from otelier.export.target import Target
 from otelier.export.transport import Transport
 
@@ -30,15 +30,18 @@ _FIRST, _SMALLEST, _BIGGEST = 64, 8, 256
 _TURN = 0.0007  # seconds between two pauses; 256 lean spans, or some 60 of the SDK's
 
 _LARGEST = 4_000_000  # what comes after the receiver often takes 4 MiB at most
+_WORTH = 1_024  # bytes; less is not worth compressing, where nobody has asked for it
 _WINDOW = {"gzip": 31, "deflate": 15}
 
 
 class Sink(Protocol):
     """One receiver of one signal.
 
-    shown: what messages call it. place: equal for sinks that share a receiver.
+    shown: what messages call it. place: equal for sinks that share a receiver. takes_bytes: whether
+    a parcel holds bytes, and any other process could send it.
     """
 
+    takes_bytes: bool
     signal: str
     shown: str
     place: tuple[Any, ...]
@@ -81,6 +84,8 @@ class OTLPSink:
     all their records, so slices are encoded apart and joined.
     """
 
+    takes_bytes = True
+
     def __init__(
         self,
         signal: str,
@@ -94,9 +99,6 @@ class OTLPSink:
         self._target = target
         self._encode = encode
         self._transport = transport or Transport()
-        self._headers = {"content-type": "application/x-protobuf"}
-        if target.compression in _WINDOW:
-            self._headers["content-encoding"] = target.compression
 
     def pack(self, batch: Sequence[Any]) -> tuple[list[Parcel], int]:
         parcels: list[Parcel] = []
@@ -120,7 +122,7 @@ class OTLPSink:
     def send(self, parcel: Parcel, seconds: float) -> Answer:
         limit = min(seconds, self._target.timeout)
         try:
-            response = self._transport.post(self._target, parcel.content, self._headers, limit)
+            response = self._transport.post(self._target, parcel.content, _headers(parcel), limit)
         except Exception as error:
             return _unanswered(error, limit)
         answer = meaning(self.signal, response.status, response.headers, response.body)
@@ -128,8 +130,8 @@ class OTLPSink:
 
     def halve(self, parcel: Parcel) -> list[Parcel]:
         body = parcel.content
-        if self._target.compression in _WINDOW:
-            body = zlib.decompress(body, _WINDOW[self._target.compression])
+        if parcel.encoding:
+            body = zlib.decompress(body, _WINDOW[parcel.encoding])
         return [self._parcel(half, count) for half, count in messages.halve(self.signal, body)]
 
     def forget(self) -> None:
@@ -166,10 +168,21 @@ class OTLPSink:
         return self._parcel(body, sum(part.count for part in parts))
 
     def _parcel(self, body: bytes, count: int) -> Parcel:
-        if self._target.compression in _WINDOW:
-            # Level 1: two thirds of level 6's time for a tenth more bytes. Others run meanwhile.
-            body = zlib.compress(body, 1, _WINDOW[self._target.compression])
-        return Parcel(body, count, len(body))
+        encoding = self._target.compression
+        if encoding == "auto":
+            encoding = "gzip" if self._target.is_remote and len(body) > _WORTH else ""
+        plain_size = len(body)
+        if encoding not in _WINDOW:
+            return Parcel(body, count, plain_size, plain_size)
+        # Level 1: two thirds of level 6's time for a tenth more bytes. Others run meanwhile.
+        body = zlib.compress(body, 1, _WINDOW[encoding])
+        return Parcel(body, count, len(body), plain_size, encoding)
+
+
+def _headers(parcel: Parcel) -> dict[str, str]:
+    """The key is the same each time that a batch is sent: who cares can tell a repetition."""
+    headers = {"content-type": "application/x-protobuf", "idempotency-key": parcel.batch_id}
+    return {**headers, "content-encoding": parcel.encoding} if parcel.encoding else headers
 
 
 def _unanswered(error: Exception, limit: float) -> Answer:
@@ -199,6 +212,8 @@ class ExporterSink:
     convert: a record of ours to one that it knows (`readable.logs`). An exporter that returns
     FAILURE is given the batch again for five minutes; one that raises loses it.
     """
+
+    takes_bytes = False
 
     _PATIENCE = 300.0
     _RECORD_SIZE = 1_000  # bytes, a guess for objects
@@ -249,7 +264,8 @@ class ExporterSink:
         self._exporter.shutdown()
 
     def _parcel(self, content: Any, count: int) -> Parcel:
-        return Parcel(content, count, count * self._RECORD_SIZE)
+        size = count * self._RECORD_SIZE
+        return Parcel(content, count, size, size // 3)
 
 
 def data_points(data: Any) -> int:

@@ -25,7 +25,8 @@ _BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 class Target:
     """One receiver of one signal.
 
-    url: whole, with the path. timeout: seconds for one request. compression: none, gzip, deflate.
+    url: whole, with the path. timeout: seconds for one request. compression: none, gzip,
+    deflate, or auto, which is gzip to another machine.
     certificate: file with what to trust, instead of what the system trusts; client_certificate,
     client_key: files to show to it. proxy: URL of a forward proxy. variable: where the URL is from.
     """
@@ -33,7 +34,7 @@ class Target:
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: float = 10.0
-    compression: str = "none"
+    compression: str = "auto"
     certificate: str | None = None
     client_certificate: str | None = None
     client_key: str | None = None
@@ -43,6 +44,11 @@ class Target:
     @property
     def parts(self) -> SplitResult:
         return urlsplit(self.url)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is on another machine, or may be."""
+        return not _is_loopback(self.parts.hostname or "")
 
     @property
     def shown(self) -> str:
@@ -134,7 +140,8 @@ def _seconds(text: str, variable: str, problems: list[str]) -> float:
 def _compression(text: str, variable: str, problems: list[str]) -> str:
     if text.lower() in ("", "none", "gzip", "deflate"):
         return text.lower() or Target.compression
-    problems.append(f"{variable}={text!r} ignored: expected gzip, deflate or none; using 'none'")
+    then = "using gzip to another machine"
+    problems.append(f"{variable}={text!r} ignored: expected gzip, deflate or none; {then}")
     return Target.compression
 
 
