@@ -19,6 +19,7 @@ from otelier.export.spool import Spool
 from otelier.export.target import SIGNALS, targets
 from otelier.export.transport import Transport
 from otelier.loading import Settings
+from otelier.sdk.own_metrics import OwnMetrics
 from otelier.sdk.providers import Providers
 
 if TYPE_CHECKING:
@@ -100,15 +101,18 @@ def _delivery(
         limits["capacity"] = max(queues)
     if delays := _set(read, _DELAY):
         limits["interval"] = min(delays) / 1000
-    return Delivery(
+    delivery = Delivery(
         [sink for each in found.values() for sink in each.sinks],
-        collect=providers.collect,
+        collect=lambda: own.join(providers.collect()),
         metric_interval=read["OTEL_METRIC_EXPORT_INTERVAL"] / 1000,
         room=read["OTELIER_BUFFER_BYTES"],
         spool=spool,
         tick=providers.fold,
         **limits,
     )
+    is_delta = read[f"{_METRICS}TEMPORALITY_PREFERENCE"] != "cumulative"
+    own = OwnMetrics(lambda: delivery.account, providers.resource, is_delta=is_delta)
+    return delivery
 
 
 def _set(read: Settings, variable: str) -> list[int]:

@@ -17,6 +17,7 @@ EXCEPTION = "semantic conventions, exceptions"
 USER = "semantic conventions, user"
 SESSION = "semantic conventions, session"
 NETWORK = "semantic conventions, general"
+SDK = "semantic conventions, OpenTelemetry SDK"
 FASTAPI = "FastAPI, its own telemetry"
 
 
@@ -84,10 +85,19 @@ REQUEST_SIZE = "http.server.request.body.size"
 RESPONSE_SIZE = "http.server.response.body.size"
 DB_DURATION = "db.client.operation.duration"
 
+COMPONENT_TYPE = "otel.component.type"
+COMPONENT_NAME = "otel.component.name"
+EXPORT_SIGNAL = "otelier.export.signal"
+EXPORT_RECORDED = "otelier.export.recorded"
+EXPORT_SPOOLED = "otelier.export.spooled"
+FAULTS = "otelier.faults"
+FAULT_CAUSE = "otelier.fault.cause"
+
 _SERVER = "server span, access record"
 _SQL = "SQL span"
 _REDIS = "Redis span"
 _LOG = "log record"
+_OWN = "metrics of our own"
 
 
 def _attribute(name: str, meaning: str, on: str, source: str, of: str = "string") -> Signal:
@@ -98,6 +108,39 @@ def _resource(name: str, meaning: str, of: str = "string") -> Signal:
     return Signal(
         name=name, kind="resource", meaning=meaning, on="everything", source=RESOURCE, type=of
     )
+
+
+def _count(
+    name: str, meaning: str, unit: str, on: str, source: str = "", kind: str = "counter"
+) -> Signal:
+    return Signal(
+        name=name, kind=kind, meaning=meaning, type="int", unit=unit, on=on, source=source
+    )
+
+
+def _own_numbers() -> list[Signal]:
+    """What became of spans, log records and data points."""
+    rows: list[Signal] = []
+    level = "up-down counter"
+    for word, unit, many in (
+        ("span", "{span}", "spans"),
+        ("log", "{log_record}", "log records"),
+        ("metric_data_point", "{data_point}", "data points"),
+    ):
+        of, exporter = "component", f"otel.sdk.exporter.{word}"
+        failed = f"{of}; error type if lost"
+        rows += (
+            _count(f"{exporter}.exported", f"{many} whose fate is known", unit, failed, SDK),
+            _count(f"{exporter}.inflight", f"{many} on their way", unit, of, SDK, level),
+        )
+        if word == "metric_data_point":
+            continue
+        processor = f"otel.sdk.processor.{word}"
+        rows += (
+            _count(f"{processor}.processed", f"{many} that wait no more", unit, failed, SDK),
+            _count(f"{processor}.queue.size", f"{many} that wait", unit, of, SDK, level),
+        )
+    return rows
 
 
 SIGNALS: tuple[Signal, ...] = (
@@ -275,4 +318,14 @@ SIGNALS: tuple[Signal, ...] = (
         on="system, operation, namespace, server, error type; summary, table, status code for SQL",
         source=DATABASE,
     ),
+    *_own_numbers(),
+    _count(EXPORT_RECORDED, "records that delivery has been given", "{record}", "signal"),
+    _count(
+        EXPORT_SPOOLED, "records that wait on disk", "{record}", "signal", kind="up-down counter"
+    ),
+    _count(FAULTS, "faults of ours that were caught", "{fault}", "cause"),
+    _attribute(COMPONENT_TYPE, "kind of exporter or processor", _OWN, SDK),
+    _attribute(COMPONENT_NAME, "the same with a number", _OWN, SDK),
+    _attribute(EXPORT_SIGNAL, "`traces`, `metrics` or `logs`", _OWN, ""),
+    _attribute(FAULT_CAUSE, "what we were doing", _OWN, ""),
 )

@@ -74,7 +74,8 @@ class Channel:
 class Balance:
     """What has become of the records of one signal, for one sink.
 
-    recorded: by this process, and what it has taken over from an earlier one (adopted).
+    recorded: by this process, and what it has taken over from an earlier one (adopted). component:
+    kind of exporter, as the conventions name it.
     recorded == delivered + spooled + queued + in_flight + sum(dropped.values())
     """
 
@@ -85,6 +86,7 @@ class Balance:
     spooled: int
     queued: int
     in_flight: int
+    component: str = ""
     adopted: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
 
@@ -106,6 +108,7 @@ def balance(channel: Channel, line: Line) -> Balance:
         spooled=line.spooled,
         queued=line.waiting + unpacked,
         in_flight=line.in_flight,
+        component=line.sink.component,
         adopted=line.adopted,
         dropped=dict(+dropped),
     )

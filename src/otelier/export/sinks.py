@@ -38,9 +38,10 @@ class Sink(Protocol):
     """One receiver of one signal.
 
     shown: what messages call it. place: equal for sinks that share a receiver. takes_bytes: whether
-    a parcel holds bytes, and any other process could send it.
+    a parcel holds bytes, and any other process could send it. component: `otel.component.type`.
     """
 
+    component: str
     takes_bytes: bool
     signal: str
     shown: str
@@ -85,6 +86,7 @@ class OTLPSink:
     """
 
     takes_bytes = True
+    component = "otlp_http_exporter"
 
     def __init__(
         self,
@@ -222,6 +224,7 @@ class ExporterSink:
         self, signal: str, exporter: Any, convert: Callable[[Any], Any] = lambda record: record
     ) -> None:
         self.signal = signal
+        self.component = type(exporter).__name__
         self.shown = f"exporter {type(exporter).__name__}"
         self.place: tuple[Any, ...] = (id(exporter),)
         self._exporter = exporter
