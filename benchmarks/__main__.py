@@ -1,4 +1,4 @@
-"""`python -m benchmarks overhead`: beside the peers; `… start`: of a start; `… loop`: in one process."""
+"""`python -m benchmarks`: `overhead` beside the peers; `start` of an app; `loop` in one process."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ start slower: the parts are to be compared with each other.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 LOADER, SDK, API, OURS, OTHER = "loader", "SDK", "API", "otelier", "others"
@@ -30,7 +29,7 @@ Modules = Mapping[str, float]
 """Milliseconds of each module."""
 
 
-def processes(said: str) -> list[Modules]:
+def processes(said: str) -> Sequence[Modules]:
     """One for each interpreter that has written there, in their order."""
     found: list[dict[str, float]] = []
     for line in said.splitlines():
@@ -49,11 +48,11 @@ def least(several: Sequence[Modules]) -> Modules:
 
 def by_owner(modules: Modules, known: Collection[str]) -> dict[str, float]:
     """Milliseconds of all owners. known: modules that do not count."""
-    found = Counter(dict.fromkeys(OWNERS, 0.0))
+    found = dict.fromkeys(OWNERS, 0.0)
     for name, milliseconds in modules.items():
         if name not in known:
             found[owner(name)] += milliseconds
-    return dict(found)
+    return found
 
 
 def owner(module: str) -> str:
