@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from benchmarks import imports, start
-from benchmarks.contenders import chosen
+from benchmarks import imports, start, starting
+from benchmarks.contenders import SHORT, Contender, chosen
 from benchmarks.imports import API, LOADER, OTHER, OURS, OWNERS, SDK
+from benchmarks.serving import Serving
 from benchmarks.starting import Start
 
 SAID = """\
@@ -77,6 +81,32 @@ def test_a_start_is_compared_with_the_bare_one_of_its_round() -> None:
     assert bare == ["bare", "1.50 (1.00 – 2.00)", "", "0.50 (0.50 – 0.50)", ""]
     assert otelier[2] == "0.25 (0.25 – 0.25)"
     assert otelier[4] == "0.38 (0.25 – 0.50)"
+
+
+def test_who_begins_changes_from_round_to_round() -> None:
+    """One server at a time, and each round's figures in the order of the contenders."""
+    up: list[str] = []
+    begun: list[str] = []
+
+    class Fake:
+        seconds_to_answer, cpu_to_answer = 1.0, 0.5
+
+    @contextmanager
+    def serve(contender: Contender) -> Iterator[Serving]:
+        assert not up
+        up.append(contender.name)
+        begun.append(contender.name)
+        one: Any = Fake()
+        one.seconds_to_answer = float(SHORT.index(contender.name))
+        yield cast(Serving, one)
+        up.pop()
+
+    rounds = list(starting.rounds(chosen(SHORT), serve, 3))
+    assert [[one.seconds for one in each] for each in rounds] == [[0.0, 1.0, 2.0]] * 3
+    bare, otelier, upstream = SHORT
+    turns = [[bare, otelier, upstream], [otelier, upstream, bare], [upstream, bare, otelier]]
+    assert begun == [name for turn in turns for name in turn]
+    assert starting.start_seconds(chosen(SHORT), serve)[otelier] == [1.0] * starting.STARTS
 
 
 def test_without_the_launcher_the_loader_is_found_on_the_path(tmp_path: Path) -> None:
