@@ -23,8 +23,9 @@ ROOT = Path(__file__).parents[1]
 APP = "benchmarks.app.program:app"
 START_SECONDS, STOP_SECONDS, STEP_SECONDS = 60.0, 30.0, 0.005
 
-# Settings of any contender that the surrounding environment may hold.
-_FOREIGN = ("OTEL_", "OTELIER_", "_OTELIER", "DD_", "ELASTIC_", "LOGFIRE_", "PYTHONPATH", "BENCH_")
+# Settings of any contender, or of its Python, that the surrounding environment may hold. Without
+# its byte-code, which an installed package has, a checkout is compiled at every start.
+_FOREIGN = ("OTEL_", "OTELIER_", "_OTELIER", "DD_", "ELASTIC_", "LOGFIRE_", "PYTHON", "BENCH_")
 
 _UVICORN = "--host 127.0.0.1 --loop uvloop --http httptools --workers 1 --timeout-keep-alive 60"
 
@@ -36,10 +37,11 @@ class NotStarted(Exception):
 class Serving:
     """`with Serving(contender, programs, …) as serving:` is up and has answered once.
 
-    seconds_to_answer: from its start to its first answer.
+    seconds_to_answer: from its start to its first answer; cpu_to_answer: CPU time until then.
     """
 
     seconds_to_answer: float
+    cpu_to_answer: float
 
     def __init__(
         self,
@@ -81,6 +83,7 @@ class Serving:
             self.stop()
             raise
         self.seconds_to_answer = time.perf_counter() - began
+        self.cpu_to_answer = self.cpu_seconds()
         return self
 
     def __exit__(
@@ -99,6 +102,10 @@ class Serving:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+
+    def said(self) -> str:
+        """What it has written to stdout and stderr."""
+        return self._said.read_text("utf-8", "replace")
 
     def cpu_seconds(self) -> float:
         return cpu_seconds(self._process.pid)
@@ -126,5 +133,5 @@ class Serving:
             connection.close()
 
     def _last_words(self) -> str:
-        lines = self._said.read_text("utf-8", "replace").strip().splitlines() or ["nothing said"]
+        lines = self.said().strip().splitlines() or ["nothing said"]
         return lines[-1]

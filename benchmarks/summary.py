@@ -58,9 +58,9 @@ def rows(results: Results, phase: str) -> list[Row]:
 def _row(name: str, blocks: Sequence[Block], bare: dict[int, float]) -> Row:
     return Row(
         contender=name,
-        micros=_spread(b.micros for b in blocks),
-        overhead=_spread(b.micros - bare[b.round] for b in blocks),
-        ratio=_spread(b.micros / bare[b.round] for b in blocks),
+        micros=spread(b.micros for b in blocks),
+        overhead=spread(b.micros - bare[b.round] for b in blocks),
+        ratio=spread(b.micros / bare[b.round] for b in blocks),
         per_second=median(b.per_second for b in blocks),
         p50=median(b.p50 for b in blocks),
         p99=median(b.p99 for b in blocks),
@@ -88,10 +88,10 @@ def ends(results: Results, routes: int) -> dict[str, End]:
 
 
 def start_seconds(results: Results) -> dict[str, Spread]:
-    return {name: _spread(seconds) for name, seconds in results.starts.items()}
+    return {name: spread(seconds) for name, seconds in results.starts.items()}
 
 
-def _spread(values: Iterable[float]) -> Spread:
+def spread(values: Iterable[float]) -> Spread:
     found = list(values)
     return Spread(median(found), min(found), max(found))
 

@@ -23,9 +23,9 @@ def markdown(results: Results) -> str:
     """Every phase that has run, then the servers."""
     parts = list(_phases(results))
     if results.ends:
-        parts += ["### Servers", _table((*SERVERS, *ALL), list(_servers(results)))]
+        parts += ["### Servers", aligned((*SERVERS, *ALL), list(_servers(results)))]
     if routes := list(_routes(results)):
-        parts += ["### GET /ping, saturated, by the number of routes", _table(ROUTES, routes)]
+        parts += ["### GET /ping, saturated, by the number of routes", aligned(ROUTES, routes)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -34,7 +34,7 @@ def _phases(results: Results) -> Iterator[str]:
         if found := rows(results, phase.name):
             yield f"### {phase.title}"
             absent = [[name, reason] for name, reason in results.absent.items()]
-            yield _table((*COSTS, *TIMES), [*map(_cells, found), *absent])
+            yield aligned((*COSTS, *TIMES), [*map(_cells, found), *absent])
 
 
 def _cells(row: Row) -> list[str]:
@@ -42,9 +42,9 @@ def _cells(row: Row) -> list[str]:
     is_bare = row.contender == BARE
     return [
         row.contender + wrong,
-        _spread(row.micros, ".0f"),
-        "" if is_bare else _spread(row.overhead, ".0f"),
-        f"{1:.2f}" if is_bare else _spread(row.ratio, ".2f"),
+        shown(row.micros, ".0f"),
+        "" if is_bare else shown(row.overhead, ".0f"),
+        f"{1:.2f}" if is_bare else shown(row.ratio, ".2f"),
         f"{row.per_second:,.0f}",
         f"{row.p50:.1f}",
         f"{row.p99:.1f}",
@@ -59,7 +59,7 @@ def _servers(results: Results) -> Iterator[list[str]]:
     bare = ended[BARE].resident_mib if BARE in ended else 0.0
     for name in (name for name in NAMES if name in ended):
         end = ended[name]
-        start = _spread(seconds[name], ".2f") if name in seconds else ""
+        start = shown(seconds[name], ".2f") if name in seconds else ""
         yield [
             name,
             results.versions.get(name, ""),
@@ -78,10 +78,10 @@ def _routes(results: Results) -> Iterator[list[str]]:
     for row in rows(results, MANY.name):
         if row.contender != BARE and row.contender in few:
             overheads = (few[row.contender].overhead, row.overhead)
-            yield [row.contender, *(_spread(each, ".0f") for each in overheads)]
+            yield [row.contender, *(shown(each, ".0f") for each in overheads)]
 
 
-def _spread(spread: Spread, form: str) -> str:
+def shown(spread: Spread, form: str) -> str:
     return f"{spread.median:{form}} ({spread.least:{form}} – {spread.most:{form}})"
 
 
@@ -92,18 +92,18 @@ def _of(sent: float, expected: float) -> str:
     return f"{sent:,.0f} of {expected:,.0f}"
 
 
-def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def aligned(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     """Padded, so that it can be read as it is; short rows are filled up."""
     lines = [list(head), *([*row, *[""] * (len(head) - len(row))] for row in body)]
     widths = [max(map(len, column)) for column in zip(*map(_without_reason, lines), strict=True)]
-    shown = [
+    rows = [
         "| "
         + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         + " |"
         for line in lines
     ]
     rule = "| " + " | ".join("-" * width for width in widths) + " |"
-    return "\n".join([shown[0], rule, *shown[1:]])
+    return "\n".join([rows[0], rule, *rows[1:]])
 
 
 def _without_reason(line: list[str]) -> list[str]:

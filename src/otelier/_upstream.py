@@ -16,7 +16,6 @@ from opentelemetry.instrumentation._semconv import (
     _OpenTelemetryStabilitySignalType as _Kind,
 )
 from opentelemetry.instrumentation.utils import _SUPPRESS_INSTRUMENTATION_KEY_PLAIN
-from opentelemetry.sdk._configuration import _BaseConfigurator as BaseConfigurator
 from opentelemetry.sdk._logs import (
     LoggerProvider,
     LogRecordProcessor,
@@ -26,12 +25,12 @@ from opentelemetry.sdk._logs import (
 from opentelemetry.trace import INVALID_SPAN, Span
 from opentelemetry.trace.propagation import _SPAN_KEY
 from opentelemetry.util._decorator import _agnosticcontextmanager as agnostic_contextmanager
+from opentelemetry.util._importlib_metadata import entry_points
 
 __all__ = [
     "HANDLER_SETUP",
     "SPAN_KEY",
     "SUPPRESSIONS",
-    "BaseConfigurator",
     "LogRecordProcessor",
     "LoggerProvider",
     "ReadWriteLogRecord",
@@ -43,6 +42,7 @@ __all__ = [
     "current_context",
     "current_span",
     "detach",
+    "entry_points",
     "meter_resource",
     "names_in_force",
     "sends_to",

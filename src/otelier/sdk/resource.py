@@ -12,7 +12,6 @@ import platform
 import re
 import socket
 import sys
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +74,8 @@ class Detector(ResourceDetector):
 def _project(folder: Path) -> Mapping[str, Any]:
     try:
         with open(folder / "pyproject.toml", "rb") as file:
+            import tomllib  # 3 ms; a container seldom has the file
+
             document = tomllib.load(file)
     except (OSError, ValueError):
         return {}
