@@ -16,6 +16,7 @@ from otelier.export.exporters import Found, Means
 from otelier.export.lifecycle import Lifecycle
 from otelier.export.target import SIGNALS, targets
 from otelier.export.transport import Transport
+from otelier.instrumentation.servers import role
 from otelier.loading import Settings
 from otelier.sdk.providers import Providers
 
@@ -84,7 +85,7 @@ def _delivery(read: Settings, providers: Providers, found: Mapping[str, Found]) 
         limits["interval"] = min(delays) / 1000
     return Delivery(
         [sink for each in found.values() for sink in each.sinks],
-        collect=providers.collect,
+        collect=lambda: [] if role.is_supervisor else providers.collect(),
         metric_interval=read["OTEL_METRIC_EXPORT_INTERVAL"] / 1000,
         tick=providers.fold,
         **limits,

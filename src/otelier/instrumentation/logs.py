@@ -6,8 +6,8 @@ not propagate change nothing. INFO records of an app that never set a level are 
 own handlers still see only what they would have seen without us. Runs in the logging thread.
 
 Not sent: the SDK's own records (said on stderr instead), the servers' access lines, for which
-there is one access record a request, and what a server logs of an exception that has a record with
-its request's ids already.
+there is one access record a request, what servers log in a process that only watches over others
+(`servers`), and what a server logs of an exception that has a record with its request's ids.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from otelier.export.preset import Preset
 from otelier.export.record import LeanLog
 from otelier.instrumentation.masked import mask_text
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
+from otelier.instrumentation.servers import role
 from otelier.sdk.lean_span import ids
 from otelier.sdk.logs import Write, writer
 
-_ACCESS = ("uvicorn.access", "gunicorn.access", "hypercorn.access")
 _CLIENTS = ("httpx", "urllib3", "aiohttp", "requests")
 _SDK = "opentelemetry"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -117,7 +117,7 @@ class Capture:
                 if record.name.startswith(_SDK) and _is_of_the_sdk(record.name):
                     is_sdk = True
                     _say(record)
-                elif not record.name.startswith(_ACCESS):
+                elif not record.name.startswith(role.unsent):
                     emit(record)
             except Exception as error:
                 _guard.fault("recording a log record", error)
