@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -101,6 +102,18 @@ def context_with(span: Span, context: Context) -> Context:
 def collect_with(provider: Any, reader: Any, wrap: Callable[[Any], Callable[..., Any]]) -> None:
     """Let `wrap(collect)` stand between a reader and the meter provider it is registered with."""
     reader._set_collect_callback(wrap(provider._measurement_consumer.collect))
+
+
+def forget_measurements(provider: Any) -> None:
+    """Be as new: a forked child would send what its parent has counted once more.
+
+    The locks too, which another thread of the parent may have held at the fork.
+    """
+    consumer = provider._measurement_consumer
+    consumer._lock = threading.Lock()
+    for storage in consumer._reader_storages.values():
+        storage._lock = threading.RLock()
+        storage._instrument_view_instrument_matches.clear()
 
 
 def temporalities(reader: Any, *kinds: type) -> list[Any]:

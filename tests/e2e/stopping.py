@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,8 @@ DURATION = "http.server.request.duration"
 STARTED, READY = "Started server process", "Application startup complete"
 REQUESTS, CONNECTIONS = 200, 8
 DEADLINE = 5.0
+
+_STARTING = threading.Semaphore(3)  # imports take a core each
 
 WORKERS: Mapping[str, int] = MappingProxyType(
     {
@@ -176,8 +178,10 @@ def run(cell: Cell, started: Callable[[], object] = lambda: None) -> Outcome:
                 observed=cell.collector is not None,
                 stop_by=SIGNALS[cell.signal],
             )
-            with server:
-                wait_for_workers(server, WORKERS[cell.mode])
+            with ExitStack() as stack:
+                with _STARTING:
+                    stack.enter_context(server)
+                    wait_for_workers(server, WORKERS[cell.mode])
                 started()
                 served = ask(port)
         return outcome(server, served, receiver)

@@ -254,8 +254,7 @@ class Providers:
         self.tracer = TracerProvider(resource)
         self.meter = LeanMeterProvider(resource, all_readers, self.store)
         self.logger = LoggerProvider(resource)
-        if self.store is not None:
-            _forget_after_fork(self.store)
+        _after_fork(self._forget)
 
     def resource(self) -> Resource:
         """That of this process: a fork has changed it."""
@@ -270,6 +269,12 @@ class Providers:
         if self.store is not None:
             self.store.fold()
 
+    def _forget(self) -> None:
+        """A forked child sends nothing that its parent has measured."""
+        if self.store is not None:
+            self.store.forget()
+        _upstream.forget_measurements(self.meter)
+
     def deliver_to(self, delivery: Any) -> None:
         """Before the first tracer is asked for: it keeps where its spans go."""
         self.tracer.put, self.logger.put = delivery.spans.put, delivery.logs.put
@@ -282,11 +287,11 @@ class Providers:
         _logs.set_logger_provider(self.logger)
 
 
-def _forget_after_fork(store: Store) -> None:
-    forget = WeakMethod(store.forget)
+def _after_fork(forget: Callable[[], None]) -> None:
+    reference = WeakMethod(forget)
 
     def after_in_child() -> None:
-        if (method := forget()) is not None:
+        if (method := reference()) is not None:
             method()
 
     if hasattr(os, "register_at_fork"):
