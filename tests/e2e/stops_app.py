@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 
@@ -15,3 +16,8 @@ app = FastAPI()
 async def asked(number: int) -> int:
     log.info("asked %d", number)
     return os.getpid()
+
+
+@app.get("/slow")
+async def slow() -> None:
+    await asyncio.sleep(15)

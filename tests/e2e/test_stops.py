@@ -6,11 +6,32 @@ the cells of `python -m tests.e2e.stopping`; `OTELIER_TEST_STOPS=all` runs every
 
 from __future__ import annotations
 
+import http.client
 import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 import pytest
 
-from tests.e2e.stopping import DEADLINE, Cell, Outcome, every_cell, run_all
+from otelier.cli.receiver import Receiver
+from parts import free_ports
+from parts.server import Server, command
+from tests.e2e.serving import HERE
+from tests.e2e.stopping import (
+    DEADLINE,
+    Cell,
+    Outcome,
+    ask,
+    every_cell,
+    outcome,
+    request_id,
+    run_all,
+    wait_for_workers,
+)
 
 # gunicorn's SIGINT is left out: it kills uvicorn's workers 30 s later, with us and without.
 CHOSEN = (
@@ -49,3 +70,63 @@ def test_it_ends_in_time(outcomes: dict[Cell, Outcome]) -> None:
         own = outcomes[bare(cell)]
         assert one.code == own.code, cell
         assert one.seconds <= own.seconds + DEADLINE + SPARE, cell
+
+
+@contextmanager
+def gunicorn(receiver: Receiver, *options: str) -> Iterator[tuple[Server, int]]:
+    (port,) = free_ports(1)
+    environ = {"OTEL_SERVICE_NAME": "stops", "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
+    line = [*command("gunicorn", "stops_app:app", port, HERE), *options]
+    with Server(line, port, HERE, environ) as server:
+        wait_for_workers(server, 2)
+        yield server, port
+
+
+def answered(port: int, number: int) -> tuple[str, int] | None:
+    """Request id and process; None where a worker at its end closed the connection unanswered."""
+    with suppress(OSError, http.client.HTTPException):
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        client.request("GET", f"/asked/{number}", headers={"X-Request-ID": request_id(number)})
+        return request_id(number), int(client.getresponse().read())
+    return None
+
+
+def test_recycled_workers(receiver: Receiver) -> None:
+    """`--max-requests` under load: each answered request is there, from more workers than two."""
+    options = ("--max-requests", "30")
+    with gunicorn(receiver, *options) as (server, port), ThreadPoolExecutor(4) as pool:
+        found = [one for one in pool.map(lambda n: answered(port, n), range(200)) if one]
+    served = Counter(pid for _, pid in found)
+    assert len(served) > 2
+    assert len(found) > 150
+    arrived = outcome(server, served, receiver)
+    asked = {name for name, _ in found}
+    assert not asked - set(arrived.spans), "spans are lost"
+    assert not asked - set(arrived.logs), "log records are lost"
+    assert set(Counter(arrived.spans.values())) == set(Counter(arrived.logs.values())) == {1}
+    assert not served - arrived.counted, "metrics are lost"
+
+
+def test_a_graceful_timeout(receiver: Receiver) -> None:
+    """Workers that are killed in a running request have delivered what was answered before."""
+    with gunicorn(receiver, "--graceful-timeout", "1") as (server, port):
+        served = ask(port, 50)
+
+        def hang() -> None:
+            with suppress(OSError, http.client.HTTPException):
+                client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+                client.request("GET", "/slow")
+                client.getresponse()
+
+        threads = [threading.Thread(target=hang) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.5)
+        server.stop()
+    for thread in threads:
+        thread.join()
+    arrived = outcome(server, served, receiver)
+    assert "SIGKILL" in server.stderr() or server.seconds_to_stop < 10
+    ids = Counter(map(request_id, range(50)))
+    assert (arrived.spans, arrived.logs) == (ids, ids)
+    assert arrived.counted == served
