@@ -214,3 +214,36 @@ def lost_to_kill(folder: Path) -> float:
 def test_kill(tmp_path: Path) -> None:
     """What cannot be handled costs the last second; half a second more on a busy machine."""
     assert lost_to_kill(tmp_path) <= 1.5
+
+
+HANDLERS = """
+order = []
+
+def first(number, frame):
+    order.append("first")
+    work("in the handler")
+
+async def main():
+    work("a")
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, lambda: (order.append("loop"), done.set()))
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(done.wait(), 5)
+
+if __name__ == "__main__":
+    found = signal.getsignal(signal.SIGTERM)
+    asyncio.run(main())
+    signal.signal(signal.SIGTERM, first)
+    signal.signal(signal.SIGINT, lambda *_: order.append("int"))
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGINT)
+    assert order == ["loop", "first", "int"], order
+    sys.exit(9)
+"""
+
+
+def test_handlers_of_the_app(tmp_path: Path) -> None:
+    """Its own handlers, and its event loop's, run as without us and in their order."""
+    assert check(HANDLERS, tmp_path, "a", "in the handler").code == 9
+    assert run(HANDLERS, tmp_path, observed=False).code == 9
