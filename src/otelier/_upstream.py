@@ -123,10 +123,12 @@ def tolerate(shown: Callable[[object, int], str], describe: Callable[[Any], Any]
     if not hasattr(_exceptions._get_exception_attributes, "__wrapped__"):
         about = _falling_back(_exceptions._get_exception_attributes, describe)
         _exceptions._get_exception_attributes = about
-        record = SDKSpan.record_exception
-        SDKSpan.record_exception = _falling_back(  # type: ignore[method-assign]
-            record, lambda span, error, *_, **__: span.add_event("exception", describe(error))
-        )
+
+        def record(span: Any, exception: Any, *_: Any, **__: Any) -> None:
+            span.add_event("exception", describe(exception))
+
+        kept = SDKSpan.record_exception
+        SDKSpan.record_exception = _falling_back(kept, record)  # type: ignore[method-assign]
 
 
 def _falling_back(original: Callable[..., Any], instead: Callable[..., Any]) -> Any:

@@ -130,3 +130,11 @@ def test_a_graceful_timeout(receiver: Receiver) -> None:
     ids = Counter(map(request_id, range(50)))
     assert (arrived.spans, arrived.logs) == (ids, ids)
     assert arrived.counted == served
+
+
+def test_six_forks_of_a_preloaded_app(receiver: Receiver) -> None:
+    """Each request once and counted once, whichever worker answered; the arbiter is silent."""
+    with gunicorn(receiver, "--preload", "--workers", "6") as (server, port):
+        wait_for_workers(server, 6)
+        served = ask(port)
+    assert outcome(server, served, receiver).faults() == []

@@ -167,6 +167,9 @@ SPANS: dict[str, Callable[[Any, Any], None]] = {
     "status": spanned(lambda span, value: span.set_status(Status(StatusCode.ERROR, value))),
     "recorded exception": spanned(lambda span, value: span.record_exception(raised(value))),
     "mute exception": spanned(lambda span, value: span.record_exception(MuteError(value))),
+    "mute exception by name": spanned(
+        lambda span, value: span.record_exception(exception=MuteError(value), escaped=True)
+    ),
 }
 
 
