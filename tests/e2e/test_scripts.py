@@ -10,6 +10,7 @@ import signal
 import subprocess
 import textwrap
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,8 +72,11 @@ def run(body: str, folder: Path, *, observed: bool = True) -> Ended:
 
 
 def check(body: str, folder: Path, *names: str) -> Ended:
-    """All three signals of each name arrived once, and the exit code is as without us."""
-    ended = run(body, folder)
+    """All three signals of each name arrived once."""
+    return check_arrived(run(body, folder), *names)
+
+
+def check_arrived(ended: Ended, *names: str) -> Ended:
     expected = Counter(names)
     assert (ended.spans, ended.logs, ended.counted) == (expected, expected, expected), ended.stderr
     assert "; the app goes on" not in ended.stderr
@@ -101,12 +105,20 @@ ENDS = {
 }
 
 
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
+    """All of them, some at the same time."""
+    folders = [tmp_path_factory.mktemp("end") for _ in ENDS]
+    with ThreadPoolExecutor(4) as pool:
+        done = pool.map(run, [body for body, _ in ENDS.values()], folders)
+        return dict(zip(ENDS, done, strict=True))
+
+
 @pytest.mark.parametrize("end", ENDS)
-def test_an_end(end: str, tmp_path: Path) -> None:
+def test_an_end(end: str, ended: dict[str, Ended]) -> None:
     """Delivered, and the exit code is what it is without us."""
-    body, code = ENDS[end]
     names = ("a", "b") if "handler" in end else ("a",)
-    assert check(body, tmp_path, *names).code == code
+    assert check_arrived(ended[end], *names).code == ENDS[end][1]
 
 
 FORKS = """

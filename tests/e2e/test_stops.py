@@ -35,12 +35,10 @@ from tests.e2e.stopping import (
 
 # gunicorn's SIGINT is left out: it kills uvicorn's workers 30 s later, with us and without.
 CHOSEN = (
-    Cell("uvicorn", "TERM", "well"),
     Cell("uvicorn", "INT", "black hole"),
     Cell("uvicorn --workers 2", "INT", "well"),
     Cell("uvicorn --reload", "TERM", "down"),
     Cell("gunicorn", "TERM", "hanging"),
-    Cell("gunicorn --preload", "TERM", "well"),
 )
 SPARE = 3.0  # seconds: other servers stop at the same time, on a machine that may be busy
 
@@ -49,7 +47,7 @@ SPARE = 3.0  # seconds: other servers stop at the same time, on a machine that m
 def outcomes() -> dict[Cell, Outcome]:
     everything = os.environ.get("OTELIER_TEST_STOPS") == "all"
     cells = every_cell() if everything else [*CHOSEN, *map(bare, CHOSEN)]
-    return run_all(list(dict.fromkeys(cells)), together=3 if everything else 6)
+    return run_all(list(dict.fromkeys(cells)), together=3 if everything else 8)
 
 
 def bare(cell: Cell) -> Cell:
