@@ -41,12 +41,13 @@ ROOMS: Sequence[frozenset[str]] = (
             "setting",
             "settings",
             "signals",
+            "site",
             "values",
             "version",
         )
     ),
 )
-READ_ENVIRONMENT = frozenset(("cli", "distro", "early", "launcher"))
+READ_ENVIRONMENT = frozenset(("cli", "distro", "early", "launcher", "site"))
 PRINT = frozenset(("cli",))
 FRAMEWORKS = frozenset(("anyio", "fastapi", "redis", "sqlalchemy", "starlette"))
 NO_NAMES = frozenset(("base", "common", "core", "helpers", "misc", "utils"))

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Collection
+from functools import wraps
 from typing import Any
 
+import opentelemetry.attributes as _attributes
+import opentelemetry.sdk._logs._internal._exceptions as _exceptions
+import opentelemetry.sdk.metrics._internal.measurement as _measurement
 from opentelemetry import context as _context
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
@@ -22,6 +27,7 @@ from opentelemetry.sdk._logs import (
     ReadableLogRecord,
     ReadWriteLogRecord,
 )
+from opentelemetry.sdk.trace import Span as SDKSpan
 from opentelemetry.trace import INVALID_SPAN, Span
 from opentelemetry.trace.propagation import _SPAN_KEY
 from opentelemetry.util._decorator import _agnosticcontextmanager as agnostic_contextmanager
@@ -101,6 +107,51 @@ def context_with(span: Span, context: Context) -> Context:
 def collect_with(provider: Any, reader: Any, wrap: Callable[[Any], Callable[..., Any]]) -> None:
     """Let `wrap(collect)` stand between a reader and the meter provider it is registered with."""
     reader._set_collect_callback(wrap(provider._measurement_consumer.collect))
+
+
+def tolerate(shown: Callable[[object, int], str], describe: Callable[[Any], Any]) -> None:
+    """Let the SDK take whatever an app gives it: nothing that cannot say what it is raises.
+
+    shown: what becomes of such a value, of so many characters at most. describe: the attributes of
+    an exception whose text cannot be had.
+    """
+    modules: tuple[Any, ...] = (_attributes, _measurement)
+    for module in modules:
+        if not hasattr(module._clean_attribute_value, "__wrapped__"):
+            clean = _falling_back(module._clean_attribute_value, lambda v, _: shown(v, 4096))
+            module._clean_attribute_value = clean
+    if not hasattr(_exceptions._get_exception_attributes, "__wrapped__"):
+        about = _falling_back(_exceptions._get_exception_attributes, describe)
+        _exceptions._get_exception_attributes = about
+
+        def record(span: Any, exception: Any, *_: Any, **__: Any) -> None:
+            span.add_event("exception", describe(exception))
+
+        kept = SDKSpan.record_exception
+        SDKSpan.record_exception = _falling_back(kept, record)  # type: ignore[method-assign]
+
+
+def _falling_back(original: Callable[..., Any], instead: Callable[..., Any]) -> Any:
+    @wraps(original)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return original(*args, **kwargs)
+        except Exception:  # of the app's own `__str__`, or nested too deeply
+            return instead(*args, **kwargs)
+
+    return call
+
+
+def forget_measurements(provider: Any) -> None:
+    """Be as new: a forked child would send what its parent has counted once more.
+
+    The locks too, which another thread of the parent may have held at the fork.
+    """
+    consumer = provider._measurement_consumer
+    consumer._lock = threading.Lock()
+    for storage in consumer._reader_storages.values():
+        storage._lock = threading.RLock()
+        storage._instrument_view_instrument_matches.clear()
 
 
 def temporalities(reader: Any, *kinds: type) -> list[Any]:

@@ -174,6 +174,7 @@ class Start:
     def provide(self) -> None:
         """Make the providers, and see to it that what they record is delivered."""
         from otelier import pipeline
+        from otelier.instrumentation import observe, servers
         from otelier.sdk import resource
 
         attributes = self.settings["OTEL_RESOURCE_ATTRIBUTES"] or {}
@@ -183,6 +184,7 @@ class Start:
         made = pipeline.build(self.settings, self._environ, about)
         self.problems += made.problems
         self.flush = made.lifecycle.flush
+        servers.observe(observe.Patches(), made.lifecycle)
 
     def lines(self) -> list[str]:
         """The start line, then a line for each thing that was wrong."""

@@ -2,15 +2,19 @@
 
 Loaded from the entry-point group `opentelemetry_environment_variables`, in the launching process.
 With several distros installed, upstream takes whichever folder comes first; so this names
-Otelier, unless the user has named a distro. (The launcher turns every `OTEL_…` name of this
-module into a command-line flag: there must be none.)
+Otelier, unless the user has named a distro, and puts `otelier.site` in the place of upstream's
+folder, so that a child Python of another environment starts without a word. (The launcher turns
+every `OTEL_…` name of this module into a command-line flag: there must be none.)
 """
 
 import os
 
-from otelier.chosen import NEIGHBOURS, STARTED, name_otelier
+from otelier.chosen import DISTRO, NAME, NEIGHBOURS, STARTED, name_otelier
+from otelier.site import take_place
 
 # A new start, even when an observed app launches it.
 os.environ.pop(STARTED, None)
 os.environ.pop(NEIGHBOURS, None)
 name_otelier(os.environ)
+if os.environ[DISTRO] == NAME:
+    take_place(os.environ)

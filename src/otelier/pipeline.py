@@ -18,6 +18,7 @@ from otelier.export.lifecycle import Lifecycle
 from otelier.export.spool import Spool
 from otelier.export.target import SIGNALS, targets
 from otelier.export.transport import Transport
+from otelier.instrumentation.servers import role
 from otelier.loading import Settings
 from otelier.sdk.own_metrics import OwnMetrics
 from otelier.sdk.providers import Providers
@@ -103,7 +104,7 @@ def _delivery(
         limits["interval"] = min(delays) / 1000
     delivery = Delivery(
         [sink for each in found.values() for sink in each.sinks],
-        collect=lambda: own.join(providers.collect()),
+        collect=lambda: [] if role.is_supervisor else own.join(providers.collect()),
         metric_interval=read["OTEL_METRIC_EXPORT_INTERVAL"] / 1000,
         room=read["OTELIER_BUFFER_BYTES"],
         spool=spool,

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from otelier import _guard
+from otelier.export import lifecycle as lifecycle_module
 from otelier.export.lifecycle import Lifecycle
 
 
@@ -58,10 +59,39 @@ def test_the_deadline_is_shared() -> None:
     assert 0.3 <= seconds < 0.6
 
 
-def test_a_flush_in_time_costs_the_next_nothing() -> None:
-    """The end of one app's lifespan, while the process goes on, leaves the deadline whole."""
-    lifecycle = Lifecycle([lambda: time.sleep(0.15)], 0.4)
-    assert [lifecycle.flush() for _ in range(4)] == [True] * 4
+def test_slow_flushes_share_the_deadline() -> None:
+    """A receiver that takes everything, slowly, does not hold up a stop for longer either."""
+    lifecycle = Lifecycle([lambda: time.sleep(0.2)], 0.5)
+    delivered, seconds = timed(lambda: [lifecycle.flush() for _ in range(4)] == [True] * 4)
+    assert not delivered
+    assert 0.5 <= seconds < 0.8
+
+
+def test_another_stop_has_its_own_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of one app's lifespan, while the process goes on, leaves a later stop its time."""
+    monkeypatch.setattr(lifecycle_module, "_PAUSE", 0.1)
+    lifecycle = Lifecycle([hang], 0.2)
+    assert not lifecycle.flush()
+    time.sleep(0.15)
+    _, seconds = timed(lifecycle.flush)
+    assert seconds >= 0.2
+
+
+def test_the_beginning_of_a_stop_waits_for_nothing() -> None:
+    """What there is goes out at once, in another thread, and costs the flush no time."""
+    told: list[int] = []
+    release = threading.Event()
+
+    def deliver(seconds: float) -> bool:
+        told.append(threading.get_ident())
+        return release.wait(seconds)
+
+    _, seconds = timed(lambda: Lifecycle([], 5, deliver).hasten() is None)
+    assert seconds < 0.2
+    release.set()
+    while not told:
+        time.sleep(0.01)
+    assert told[0] != threading.get_ident()
 
 
 def test_a_raising_flush(capsys: pytest.CaptureFixture[str]) -> None:
@@ -221,3 +251,40 @@ def test_a_handler_set_later() -> None:
     signal.raise_signal(signal.SIGTERM)
     """
     assert stopped(body) == (-signal.SIGTERM, "served on, flushed")
+
+
+def test_the_end_of_a_forked_child() -> None:
+    """`os._exit` delivers first, and keeps its code."""
+    body = """
+    Lifecycle([lambda: say('flushed')], 5).install()
+    child = os.fork()
+    if not child:
+        os._exit(4)
+    say(f', {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}, ')
+    """
+    assert stopped(body) == (0, "flushed, 4, flushed")
+
+
+def test_remove_gives_exit_back() -> None:
+    """`os._exit` is the system's again."""
+    body = """
+    before = os._exit
+    lifecycle = Lifecycle([lambda: say('flushed')], 5)
+    lifecycle.install()
+    lifecycle.remove()
+    say(str(os._exit is before))
+    os._exit(5)
+    """
+    assert stopped(body) == (5, "True")
+
+
+def test_a_server_that_puts_the_default_back() -> None:
+    """As gunicorn's worker does: SIGTERM is taken again when it is asked for."""
+    body = """
+    lifecycle = Lifecycle([lambda: say('flushed')], 5)
+    lifecycle.install()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    lifecycle.handle_sigterm()
+    os.kill(os.getpid(), signal.SIGTERM)
+    """
+    assert stopped(body) == (-signal.SIGTERM, "flushed")

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterable
 from typing import Any, Final
 
+from otelier.export.anyvalue import shown
 from otelier.export.attributes import (
     LIMITS,
     ON_SPAN,
@@ -54,7 +55,7 @@ def lean(span: Any) -> bytes:
     """A span with the attributes of the lean lane."""
     parent = span.parent_id
     trace = span.trace_id.to_bytes(16, "big")
-    title = span.title
+    title = span.title if type(span.title) is str else _text(span.title)
     try:
         times = _times(
             0x0185, span.flags, 0x30, span.kind_number, 0x39, span.started_at, 0x41, span.ended_at
@@ -89,7 +90,7 @@ def standard(span: Any) -> bytes:
         _root(0x0A10, trace, 0x1208, unsigned(context.span_id)),
         b"\x22\x08" + unsigned(parent.span_id).to_bytes(8, "big") if parent else b"",
         _bounded_times(_flags(parent), span.kind.value + 1, span.start_time, span.end_time),
-        _known_names.get(span.name) or _name(span.name),
+        _known_names.get(name := _text(span.name)) or _name(name),
     ]
     write(parts, ON_SPAN.openings, plain(span.attributes))
     if context.trace_state:
@@ -116,9 +117,16 @@ def _bounded_times(flags: Any, kind: int, start: Any, end: Any) -> bytes:
     return _times(0x0185, flags, 0x30, kind, 0x39, start, 0x41, end)
 
 
-def _name(name: Any) -> bytes:
+def _text(name: Any) -> str:
+    """A name that is a text in any case, and may be looked up."""
+    if name is None:
+        return ""
+    return name if type(name) is str else shown(name, LIMITS.value)
+
+
+def _name(name: str) -> bytes:
     made = text_field(_NAME, name, LIMITS.value) or _NAME + b"\x00"
-    if type(name) is str and len(name) <= _LONGEST_NAME:
+    if len(name) <= _LONGEST_NAME:
         if len(_known_names) >= _MOST_NAMES:  # names that are data
             _known_names.clear()
         _known_names[name] = made

@@ -57,9 +57,14 @@ def field(tag: bytes, content: bytes) -> bytes:
 
 def text_field(tag: bytes, text: object, limit: int) -> bytes:
     """A text of at most `limit` characters; nothing for None and for an empty one."""
-    if text is None or text == "":
+    if text is None or (isinstance(text, str) and not text):
         return b""
-    return field(tag, utf8(text[:limit] if isinstance(text, str) else str(text)[:limit]))
+    if isinstance(text, str):
+        return field(tag, utf8(text[:limit]))
+    try:
+        return field(tag, utf8(str(text)[:limit]))
+    except Exception:  # no text, and cannot say what it is
+        return field(tag, utf8(f"<{type(text).__name__}>"))
 
 
 def count_field(tag: bytes, count: object) -> bytes:

@@ -6,8 +6,8 @@ not propagate change nothing. INFO records of an app that never set a level are 
 own handlers still see only what they would have seen without us. Runs in the logging thread.
 
 Not sent: the SDK's own records (said on stderr instead), the servers' access lines, for which
-there is one access record a request, and what a server logs of an exception that has a record with
-its request's ids already.
+there is one access record a request, what servers log in a process that only watches over others
+(`servers`), and what a server logs of an exception that has a record with its request's ids.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ from otelier import _guard, signals
 from otelier._upstream import current_span
 from otelier.context import current_request
 from otelier.errors import is_recorded, message, type_name
+from otelier.export.anyvalue import shown
 from otelier.export.preset import Preset
 from otelier.export.record import LeanLog
 from otelier.instrumentation.masked import mask_text
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
+from otelier.instrumentation.servers import role
 from otelier.sdk.lean_span import ids
 from otelier.sdk.logs import Write, writer
 
-_ACCESS = ("uvicorn.access", "gunicorn.access", "hypercorn.access")
 _CLIENTS = ("httpx", "urllib3", "aiohttp", "requests")
 _SDK = "opentelemetry"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -42,6 +43,7 @@ _NOISE = {"color_message"}  # uvicorn's message once more, with terminal colours
 _PROMOTED = "otelier_promoted"
 _NOT_EXTRA = _STANDARD | _NOISE | {_PROMOTED}
 _LONGEST = 16_384
+_MOST_EXTRAS = 128
 _MOST_KEPT = 4096
 
 # The exporter's words for a receiver that is away, from its HTTP client.
@@ -117,7 +119,7 @@ class Capture:
                 if record.name.startswith(_SDK) and _is_of_the_sdk(record.name):
                     is_sdk = True
                     _say(record)
-                elif not record.name.startswith(_ACCESS):
+                elif not record.name.startswith(role.unsent):
                     emit(record)
             except Exception as error:
                 _guard.fault("recording a log record", error)
@@ -228,20 +230,32 @@ def _level_name(record: logging.LogRecord) -> str:
 
 def _body(record: logging.LogRecord) -> str:
     """The text; without the addresses that HTTP clients log, at INFO, user and query included."""
-    text = record.getMessage()
+    try:
+        text = record.getMessage()
+    except Exception as error:  # arguments that do not fit, or that cannot say what they are
+        text = f"{shown(record.msg, _LONGEST)} (arguments not shown: {type(error).__name__})"
     return bounded(mask_text(text) if record.name.startswith(_CLIENTS) else text)
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any] | None:
     values = record.__dict__
-    names = values.keys() - _NOT_EXTRA
+    names: Collection[str] = values.keys() - _NOT_EXTRA
     if not names:
         return None
+    if len(names) > _MOST_EXTRAS:
+        names = [name for name in values if name not in _NOT_EXTRA][:_MOST_EXTRAS]
     return {
-        bounded(name): values[name] if _is_number(values[name]) else bounded(str(values[name]))
+        bounded(str(name)): value if _is_number(value := values[name]) else _text(value)
         for name in names
         if values[name] is not None
     }
+
+
+def _text(value: object) -> str:
+    try:
+        return bounded(str(value))
+    except Exception:  # the app's own, which cannot say what it is
+        return bounded(shown(value, _LONGEST))
 
 
 def _is_number(value: object) -> bool:

@@ -8,6 +8,7 @@ through the same queues. Nothing here hooks the end of the process: `export.life
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakMethod
@@ -34,10 +35,12 @@ from opentelemetry.sdk.trace import TracerProvider as SDKTracerProvider
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Tracer
 
-from otelier import _guard, _upstream
+from otelier import _guard, _upstream, signals
 from otelier._upstream import LoggerProvider as SDKLoggerProvider
 from otelier._upstream import LogRecordProcessor, ReadWriteLogRecord
 from otelier.context import current_request
+from otelier.errors import message, type_name
+from otelier.export.anyvalue import shown
 from otelier.export.record import LeanLog
 from otelier.sdk.limits import Limits
 from otelier.sdk.logs import api_record
@@ -244,6 +247,7 @@ class Providers:
         exemplars: bool = True,
         lean_metrics: bool = True,
     ) -> None:
+        _upstream.tolerate(shown, _described)
         self._pulled = _Pulled(temporality)
         all_readers = [self._pulled, *readers]
         readings = [
@@ -254,8 +258,7 @@ class Providers:
         self.tracer = TracerProvider(resource)
         self.meter = LeanMeterProvider(resource, all_readers, self.store)
         self.logger = LoggerProvider(resource)
-        if self.store is not None:
-            _forget_after_fork(self.store)
+        _after_fork(self._forget)
 
     def resource(self) -> Resource:
         """That of this process: a fork has changed it."""
@@ -270,6 +273,12 @@ class Providers:
         if self.store is not None:
             self.store.fold()
 
+    def _forget(self) -> None:
+        """A forked child sends nothing that its parent has measured."""
+        if self.store is not None:
+            self.store.forget()
+        _upstream.forget_measurements(self.meter)
+
     def deliver_to(self, delivery: Any) -> None:
         """Before the first tracer is asked for: it keeps where its spans go."""
         self.tracer.put, self.logger.put = delivery.spans.put, delivery.logs.put
@@ -282,11 +291,20 @@ class Providers:
         _logs.set_logger_provider(self.logger)
 
 
-def _forget_after_fork(store: Store) -> None:
-    forget = WeakMethod(store.forget)
+def _described(error: BaseException) -> dict[str, str]:
+    """Of an exception that the SDK cannot describe."""
+    return {
+        signals.EXCEPTION_TYPE: type_name(error),
+        signals.EXCEPTION_MESSAGE: message(error),
+        signals.EXCEPTION_STACK: "".join(traceback.format_exception(error)),
+    }
+
+
+def _after_fork(forget: Callable[[], None]) -> None:
+    reference = WeakMethod(forget)
 
     def after_in_child() -> None:
-        if (method := forget()) is not None:
+        if (method := reference()) is not None:
             method()
 
     if hasattr(os, "register_at_fork"):
