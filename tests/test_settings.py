@@ -118,7 +118,6 @@ BAD = [
     ("OTELIER_USER_FROM", "user", None),
     ("OTELIER_USER_FROM", "scope.", None),
     ("OTELIER_USER_FROM", "scope.user,app/auth:get_user", None),
-    ("OTELIER_USER_FROM", "app.auth:get_user:", None),
     ("OTELIER_USER_FROM", "app.auth:get_user:a b", None),
     ("OTELIER_USER_FROM", "claim:", None),
     ("OTELIER_USER_FROM", "header:X-User", None),
