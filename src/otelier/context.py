@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from weakref import WeakValueDictionary
 
 from opentelemetry.trace import INVALID_SPAN, Span
 
@@ -42,6 +43,7 @@ class RequestContext:
         "broken_by",
         "encoded",
         "mount_prefix",
+        "open_spans",
         "request_id",
         "route",
         "server_span",
@@ -55,6 +57,8 @@ class RequestContext:
         self._session_id: str | None = None
         self.bound: Mapping[str, str | int | float | bool] | None = None
         """What the app has bound beside the ids; see `bind`."""
+        self.open_spans: WeakValueDictionary[int, Span] | None = None
+        """Spans that have only a copy of all this: those of the standard SDK, by their ids."""
         self.encoded: tuple[bytes, bytes] | None = None
         """Ids and bound values as attributes of a span and of a log record; the encoder keeps
         them here."""
@@ -72,7 +76,7 @@ class RequestContext:
     @user_id.setter
     def user_id(self, value: str | None) -> None:
         self._user_id = value
-        self.encoded = None  # after the change: `encoded` is not kept where ids differ by then
+        self._changed({} if value is None else {USER_ID: value})
 
     @property
     def session_id(self) -> str | None:
@@ -81,7 +85,7 @@ class RequestContext:
     @session_id.setter
     def session_id(self, value: str | None) -> None:
         self._session_id = value
-        self.encoded = None
+        self._changed({} if value is None else {SESSION_ID: value})
 
     def name_user(self, user_id: str | None, place: int) -> None:
         """Take the user's id from a source, unless an earlier source has told it already.
@@ -95,8 +99,23 @@ class RequestContext:
 
     def bind(self, values: Mapping[str, str | int | float | bool]) -> None:
         """Put these in place of all that was bound."""
+        before = self.bound or {}
         self.bound = values or None
-        self.encoded = None
+        self._changed({k: v for k, v in values.items() if before.get(k) != v})
+
+    def watch(self, span: Span) -> None:
+        """Write on this span too what is bound while it is open; it is not kept alive."""
+        if self.open_spans is None:
+            self.open_spans = WeakValueDictionary()
+        self.open_spans[span.get_span_context().span_id] = span
+
+    def _changed(self, added: Mapping[str, str | int | float | bool]) -> None:
+        self.encoded = None  # after the change: `encoded` is not kept where ids differ by then
+        if self.open_spans is not None and added:
+            for found in self.open_spans.valuerefs():  # a list, whatever other threads add
+                span = found()
+                if span is not None and span.is_recording():
+                    span.set_attributes(added)
 
     def attributes(self) -> dict[str, str | int | float | bool]:
         """What joins a span or log record to its request, and what is bound to it."""

@@ -1,8 +1,8 @@
 """Requests with a user each, for `test_story.py`: bound in every way, told by every kind of route.
 
 The token of a request, `Bearer N`, says who asks: user `user-N`. `app` binds in code or has
-dependencies that know nothing of Otelier; `behind` is the same under `BaseHTTPMiddleware`;
-`authenticated` leaves it to Starlette's AuthenticationMiddleware.
+dependencies that know nothing of Otelier; what it mounts, and all of `behind`, is the same under
+`BaseHTTPMiddleware`; `authenticated` leaves it to Starlette's AuthenticationMiddleware.
 """
 
 from __future__ import annotations
@@ -166,6 +166,7 @@ def create_app() -> FastAPI:
     made.include_router(routes)
     mounted = FastAPI()
     mounted.include_router(routes)
+    mounted.add_middleware(BaseHTTPMiddleware, dispatch=passes)
     made.mount("/mounted", mounted)
 
     @made.exception_handler(Exception)

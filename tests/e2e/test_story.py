@@ -102,20 +102,19 @@ def records_of(path: str) -> int:
     return {"plain": 3, "threads": 2, "fails": 2}.get(path.rpartition("/")[2], 1)
 
 
-@pytest.mark.parametrize("app", ["app", "behind"])
-def test_a_thousand_users_at_once(app: str, receiver: Receiver) -> None:
-    """Dependencies of every kind, bound or only named, in every kind of route, mounted or not."""
+def test_a_thousand_users_at_once(receiver: Receiver) -> None:
+    """Dependencies of every kind, bound or only named, in every kind of route; bare, and mounted
+    behind middleware."""
     kinds = (*BINDING, *NAMED)
     every = [*paths(kinds), *paths(kinds, "/mounted"), "/open", "/mounted/open"]
     crowd = {number: every[number % len(every)] for number in range(1000)}
-    with serve(f"story_app:{app}", receiver, OTELIER_USER_FROM=FROM) as server:
+    with serve("story_app:app", receiver, OTELIER_USER_FROM=FROM) as server:
         asyncio.run(ask_all(server.url, crowd))
     check(receiver, crowd)
     assert_not_in_metrics(receiver)
 
 
-@pytest.mark.parametrize("parser", ["httptools", "h11"])
-@pytest.mark.parametrize(("connections", "depth"), [(1, 1), (2, 8)])
+@pytest.mark.parametrize(("parser", "connections", "depth"), [("h11", 1, 1), ("httptools", 2, 8)])
 def test_nothing_passes_on(parser: str, connections: int, depth: int, receiver: Receiver) -> None:
     """By turns somebody and nobody, kept alive or pipelined on one connection, under middleware."""
     crowd = {n: ("/sync/plain", "/open", "/named/stream", "/open")[n % 4] for n in range(200)}

@@ -22,6 +22,7 @@ from typing import Any
 
 from otelier import _guard, identity
 from otelier.context import SCOPE_KEY, RequestContext, current_request
+from otelier.instrumentation.claims import watch_tokens
 from otelier.instrumentation.network import Members, peer
 from otelier.instrumentation.observe import Patches
 from otelier.sources import Source
@@ -68,8 +69,7 @@ class Users:
         for module in sorted({s.name.partition(":")[0] for _, s in self._dependencies}):
             patches.after_import(module, self._check)
         if self._claims:
-            patches.after_import("jwt.api_jwt", partial(self._watch_pyjwt, patches))
-            patches.after_import("jose.jwt", partial(self._watch_jose, patches))
+            watch_tokens(patches, self._claimed)
 
     def watch(self, request: RequestContext, scope: Scope, receive: Any, send: Any) -> Any:
         """What is known as the request begins; gives what is to be called to send."""
@@ -180,37 +180,11 @@ class Users:
                     "going on without it"
                 )
 
-    def _watch_pyjwt(self, patches: Patches, module: ModuleType) -> None:
-        def make(original: Any) -> Any:
-            def decode_complete(decoder: Any, *args: Any, **given: Any) -> Any:
-                decoded = original(decoder, *args, **given)
-                self._claimed(decoded, args, given)
-                return decoded
-
-            return decode_complete
-
-        patches.replace(module.PyJWT, "decode_complete", make)
-
-    def _watch_jose(self, patches: Patches, module: ModuleType) -> None:
-        def make(original: Any) -> Any:
-            def decode(*args: Any, **given: Any) -> Any:
-                claims = original(*args, **given)
-                self._claimed({"payload": claims}, args, given)
-                return claims
-
-            return decode
-
-        patches.replace(module, "decode", make)
-
-    def _claimed(self, decoded: Any, args: Sequence[Any], given: Mapping[str, Any]) -> None:
-        """A token was decoded; without an exception, so it is sound if it was checked at all."""
-        try:
-            request = current_request.get()
-            if request is not None and _verifies(_options(args, given)):
-                for placed in self._claims:
-                    self._tell(request, placed, decoded["payload"].get(placed[1].name))
-        except Exception as error:
-            _guard.fault("looking for a user in a token", error)
+    def _claimed(self, claims: Mapping[str, Any]) -> None:
+        request = current_request.get()
+        if request is not None:
+            for placed in self._claims:
+                self._tell(request, placed, claims.get(placed[1].name))
 
 
 class _Returned(dict[Any, Any]):
@@ -278,13 +252,3 @@ def _find(owner: Any, path: str) -> Any:
     for name in path.split("."):
         owner = getattr(owner, name, None)
     return owner
-
-
-def _options(args: Sequence[Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What both libraries take as `options`: in the fourth place, the decoder left out."""
-    options = given.get("options") or (args[3] if len(args) > 3 else None)
-    return options if isinstance(options, Mapping) else {}
-
-
-def _verifies(options: Mapping[str, Any]) -> bool:
-    return options.get("verify_signature", True) is not False
