@@ -32,10 +32,14 @@ class Echo:
     def onto(self, message: Message, request: RequestContext, began: int | None = None) -> Message:
         """The message with the headers. began: by `perf_counter_ns`; None of what has no span."""
         try:
-            added = self._missing(message.get("headers") or (), request, began)
-            if not added:
+            headers = message.get("headers") or ()
+            if self._more:
+                added = self._missing(headers, request, began)
+                return {**message, "headers": [*headers, *added]}
+            if _has(headers, self.header):
                 return message
-            return {**message, "headers": [*(message.get("headers") or ()), *added]}
+            name = (self.header, request.request_id.encode("ascii"))
+            return {**message, "headers": [*headers, name]}
         except Exception as error:
             _guard.fault("naming an answer", error)
             return message
