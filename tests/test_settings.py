@@ -195,7 +195,7 @@ def test_grpc_with_its_package(monkeypatch: pytest.MonkeyPatch, variable: str) -
 
 @pytest.mark.parametrize("row", [row for row in SETTINGS if row.secret], ids=lambda row: row.name)
 def test_a_secret_is_in_no_problem(row: Setting) -> None:
-    """Nothing of a value that may hold a key is repeated, refused or (a key may be any text) not."""
+    """Nothing of a value that may hold a key is repeated, refused or not."""
     found, problems = read(row.name, "swordfish")
     assert "swordfish" not in f"{found!r}{problems!r}{[*map(str, problems)]}"
     assert bool(problems) is (row.name != "OTELIER_USER_KEY")

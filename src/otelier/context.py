@@ -87,6 +87,10 @@ class RequestContext:
         self._session_id = value
         self._changed({} if value is None else {SESSION_ID: value})
 
+    def wants_user(self, place: int) -> bool:
+        """Whether a source at this place would be heard."""
+        return place < self._user_place
+
     def name_user(self, user_id: str | None, place: int) -> None:
         """Take the user's id from a source, unless an earlier source has told it already.
 
@@ -134,19 +138,11 @@ class RequestContext:
 current_request: ContextVar[RequestContext | None] = ContextVar("otelier_request", default=None)
 
 
-def accept_request_id(value: bytes | None) -> str:
-    """The client's id if it matches `[A-Za-z0-9._-]{1,64}`, else a new one.
-
-    Nothing of a refused value is kept: it reaches no log, no span and no answer.
-    """
-    return valid_request_id(value) or new_request_id()
-
-
 def find_request_id(headers: Mapping[bytes, bytes], pairs: Pairs, names: Sequence[bytes]) -> str:
     """The first valid id under these names, in their order; a new one where there is none.
 
-    headers: by name; pairs: the same as they came. A header that came more than once is nobody's
-    to choose from, and is refused.
+    Valid is what matches `[A-Za-z0-9._-]{1,64}` and came once. Nothing of a refused value is kept:
+    it reaches no log, no span and no answer. headers: by name; pairs: the same as they came.
     """
     for name in names:
         value = headers.get(name)

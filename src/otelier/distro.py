@@ -161,8 +161,9 @@ class Start:
     def provide(self) -> None:
         """Make the providers, and see to it that what they record is delivered."""
         from otelier import inheritance, pipeline
-        from otelier.sdk import resource
+        from otelier.sdk import propagation, resource
 
+        propagation.put_in_force(self.settings["OTEL_PROPAGATORS"])
         attributes = self.settings["OTEL_RESOURCE_ATTRIBUTES"] or {}
         if not self.settings["OTEL_SERVICE_NAME"] and "service.name" not in attributes:
             self.guessed = resource.guess_service(sys.orig_argv[1:], Path.cwd())

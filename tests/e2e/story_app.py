@@ -20,6 +20,7 @@ from typing import Any
 
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Request, Response, WebSocket
 from fastapi.responses import RedirectResponse, StreamingResponse
+from opentelemetry import baggage, propagate
 from opentelemetry.trace import get_tracer
 from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -136,6 +137,14 @@ async def nobody(number: str) -> int:
     return int(number)
 
 
+@routes.get("/carried")
+async def carried() -> dict[str, object]:
+    """What goes out with a request to another service, and what baggage there is."""
+    carrier: dict[str, object] = {}
+    propagate.inject(carrier)
+    return {**carrier, **baggage.get_all()}
+
+
 @routes.get("/moved")
 async def moved() -> RedirectResponse:
     return RedirectResponse("/open/1")
@@ -172,7 +181,7 @@ def create_app() -> FastAPI:
     @made.exception_handler(Exception)
     async def answer(request: Request, error: Exception) -> Response:
         log.error("handler %s", error)
-        if request.headers.get("x-handler") == "fails":
+        if request.query_params.get("handler") == "fails":
             raise error
         return Response("sorry", 500)
 
@@ -185,5 +194,3 @@ for _ in range(2):
     behind.add_middleware(BaseHTTPMiddleware, dispatch=passes)
 authenticated = create_app()
 authenticated.add_middleware(AuthenticationMiddleware, backend=Backend())
-overridden = create_app()
-overridden.dependency_overrides[current_user] = lambda: User("user-overridden")

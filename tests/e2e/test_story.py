@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import httpx
 import pytest
@@ -152,25 +153,28 @@ def test_starlettes_authentication(receiver: Receiver) -> None:
     assert users == {f"id-{n}": f"user-{n}" for n in (*crowd, 900)} | {"id-901": None}
 
 
-def test_an_override_is_who_asks(receiver: Receiver) -> None:
-    """What `dependency_overrides` puts in a dependency's place tells the user."""
-    caller = Caller()
-    with serve("story_app:overridden", receiver, OTELIER_USER_FROM=FROM) as server:
-        httpx.get(f"{server.url}/named/plain/1", headers=caller.headers)
-    assert server_span(receiver, caller).attributes[USER] == "user-overridden"
-
-
-def test_a_header_counts_from_its_proxy_alone(receiver: Receiver) -> None:
-    """The socket's other end decides, whatever a client says of whom it speaks for."""
-    near, far = Caller(), Caller()
-    source = "header:X-Far@203.0.113.0/24,header:X-Near@127.0.0.0/8"
-    spoofed = {"x-forwarded-for": "203.0.113.7"}
-    with serve("story_app:app", receiver, OTELIER_USER_FROM=source) as server:
-        for name, caller in (("x-near", near), ("x-far", far)):
-            given = {name: "alice", **spoofed, **caller.headers}
-            httpx.get(f"{server.url}/open/1", headers=given)
-    assert server_span(receiver, near).attributes[USER] == "alice"
-    assert USER not in server_span(receiver, far).attributes
+def test_on_the_edge(receiver: Receiver) -> None:
+    """Strangers begin a trace of their own, linked to theirs; who is trusted goes on with it. A
+    header tells the user if the socket's other end is listed, whomever it speaks for."""
+    stranger, friend = Caller(), Caller()
+    variables = {
+        "OTELIER_TRUST": "10.0.0.0/8",
+        "OTELIER_USER_FROM": "header:X-Far@10.0.0.0/8,header:X-Near@127.0.0.0/8",
+    }
+    with serve("story_app:app", receiver, **variables) as server:
+        given = {**stranger.headers, "x-near": "alice"}
+        httpx.get(f"{server.url}/open/1", headers=given)
+        given = {**friend.headers, "x-forwarded-for": "10.1.2.3", "x-far": "spoofed"}
+        httpx.get(f"{server.url}/open/2", headers=given)
+    by_path = {s.attributes["url.path"]: s for s in receiver.spans if s.kind == SERVER}
+    first, second = by_path["/open/1"], by_path["/open/2"]
+    assert first.trace_id != stranger.trace_id
+    assert first.parent_id == ""
+    assert first.links == ((stranger.trace_id, stranger.span_id),)
+    assert first.attributes[USER] == "alice"
+    assert (second.trace_id, second.parent_id) == (friend.trace_id, friend.span_id)
+    assert second.links == ()
+    assert USER not in second.attributes
 
 
 HOSTILE = {
@@ -190,25 +194,45 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("parser", ["httptools", "h11"])
-def test_hostile_ids(parser: str, receiver: Receiver) -> None:
+@dataclass(frozen=True)
+class Spoken:
+    """One server that has ended: what it was sent, what it answered, and what it sent on."""
+
+    receiver: Receiver
+    hostile: Mapping[str, bytes]
+    named: Mapping[str, tuple[Caller, httpx.Response]]
+    said: str
+
+
+@pytest.fixture(scope="module", params=["httptools", "h11"])
+def spoken(request: pytest.FixtureRequest) -> Iterator[Spoken]:
+    variables = {
+        "OTELIER_REQUEST_ID_HEADER": "X-Correlation-ID,X-Request-ID",
+        "OTELIER_RESPONSE_HEADERS": "traceresponse,server-timing,x-response-time",
+    }
+    options = ("--http", request.param)
+    with Receiver() as receiver:
+        with serve("story_app:app", receiver, *options, **variables) as server:
+            hostile = {name: raw(server.url, value) for name, value in HOSTILE.items()}
+            named = {path: name(server.url, path) for path in ANSWERS}
+            said = server.stderr()
+        yield Spoken(receiver, hostile, named, said)
+
+
+def test_hostile_ids(spoken: Spoken) -> None:
     """None reaches an answer, a log or a span; what is answered has an id of ours."""
-    answers = {}
-    with serve("story_app:app", receiver, "--http", parser) as server:
-        for name, value in HOSTILE.items():
-            answers[name] = raw(server.url, value)
-        out = server.stderr()
-    for name, answer in answers.items():
+    for name, answer in spoken.hostile.items():
         assert b"planted" not in answer, name
         if answer.startswith(b"HTTP/1.1 200"):
-            ids = re.findall(rb"(?im)^x-request-id: (.*)\r$", answer)
+            ids = re.findall(rb"(?im)^x-correlation-id: (.*)\r$", answer)
             wanted = 2 if name == "split" else 36
             assert [len(found) for found in ids] == [wanted], (name, answer)
-    assert sum(answer.startswith(b"HTTP/1.1 200") for answer in answers.values()) >= 5
-    sent = [str((r.attributes, getattr(r, "body", ""))) for r in (*receiver.spans, *receiver.logs)]
+    assert sum(a.startswith(b"HTTP/1.1 200") for a in spoken.hostile.values()) >= 5
+    records = (*spoken.receiver.spans, *spoken.receiver.logs)
+    sent = [str((record.attributes, getattr(record, "body", ""))) for record in records]
     assert len(sent) > 10
     assert not [text for text in sent if "planted" in text]
-    assert "planted" not in out
+    assert "planted" not in spoken.said
 
 
 def raw(url: str, request_id: bytes) -> bytes:
@@ -226,37 +250,46 @@ def raw(url: str, request_id: bytes) -> bytes:
         return answer
 
 
-@pytest.mark.parametrize("parser", ["httptools", "h11"])
-def test_every_answer_has_its_id(parser: str, receiver: Receiver) -> None:
-    """404, 405, redirects, streams, errors: of the app, of Starlette, and of uvicorn itself."""
-    asked = {
-        "/open/1": 200,
-        "/nowhere": 404,
-        "/moved": 307,
-        "/open/1/": 307,
-        "/sync/stream/1": 200,
-        "/sync/fails/1": 500,
-        "/mounted/nowhere": 404,
-    }
-    more = {"OTELIER_REQUEST_ID_HEADER": "X-Correlation-ID,X-Request-ID"}
-    more["OTELIER_RESPONSE_HEADERS"] = "traceresponse,server-timing,x-response-time"
-    with serve("story_app:app", receiver, "--http", parser, **more) as server:
-        for path, status in asked.items():
-            check_named(server.url, path, status, {})
-        check_named(server.url, "/sync/fails/1", 500, {"x-handler": "fails"})
+ANSWERS = {
+    "/open/1": 200,
+    "/nowhere": 404,
+    "/moved": 307,
+    "/open/1/": 307,
+    "/sync/stream/1": 200,
+    "/sync/fails/1": 500,
+    "/sync/fails/1?handler=fails": 500,
+    "/mounted/nowhere": 404,
+    "/carried": 200,
+}
 
 
-def check_named(url: str, path: str, status: int, more: Mapping[str, str]) -> None:
+def name(url: str, path: str) -> tuple[Caller, httpx.Response]:
+    """Ask with an id under the second name, one that is not valid under the first, and baggage."""
     caller = Caller()
-    given = {"x-request-id": "the-id", "x-correlation-id": "not valid", **caller.headers, **more}
-    answer = httpx.get(url + path, headers=given)
-    assert answer.status_code == status
+    given = {"x-request-id": "the-id", "x-correlation-id": "not valid", "baggage": "user=eve"}
+    return caller, httpx.get(url + path, headers={**given, **caller.headers})
+
+
+@pytest.mark.parametrize("path", ANSWERS)
+def test_every_answer_has_its_id(spoken: Spoken, path: str) -> None:
+    """404, redirects, streams, errors: of the app, of Starlette, and of uvicorn itself."""
+    caller, answer = spoken.named[path]
+    assert answer.status_code == ANSWERS[path]
     assert answer.headers.get_list("x-correlation-id") == ["the-id"]
     assert "x-request-id" not in answer.headers
     (trace,) = answer.headers.get_list("traceresponse")
-    assert re.fullmatch(rf"00-{caller.trace_id}-[0-9a-f]{{16}}-0[13]", trace)
+    span = server_span(spoken.receiver, caller)
+    assert re.fullmatch(rf"00-{caller.trace_id}-{span.span_id}-0[13]", trace)
     assert answer.headers.get_list("server-timing") == [f'traceparent;desc="{trace}"']
     assert float(answer.headers["x-response-time"]) >= 0
+
+
+def test_strangers_baggage_goes_nowhere(spoken: Spoken) -> None:
+    """The app does not see it, and what it asks of others does not carry it."""
+    caller, answer = spoken.named["/carried"]
+    carried = answer.json()
+    assert carried.pop("traceparent").split("-")[1] == caller.trace_id
+    assert carried == {}
 
 
 def test_a_child_process_goes_on(receiver: Receiver) -> None:
@@ -288,21 +321,6 @@ def test_a_clients_flag(
             client.get(f"{server.url}/open/{number}", headers=given)
     spans = [span for span in receiver.spans if span.kind == SERVER]
     assert least <= len(spans) <= most
-
-
-def test_strangers_begin_a_trace_of_their_own(receiver: Receiver) -> None:
-    """In edge mode they are only linked; who is trusted goes on with the trace."""
-    stranger, friend = Caller(), Caller()
-    with serve("story_app:app", receiver, OTELIER_TRUST="10.0.0.0/8") as server:
-        httpx.get(f"{server.url}/open/1", headers=stranger.headers)
-        forwarded = {**friend.headers, "x-forwarded-for": "10.1.2.3"}
-        httpx.get(f"{server.url}/open/2", headers=forwarded)
-    by_path = {s.attributes["url.path"]: s for s in receiver.spans if s.kind == SERVER}
-    assert by_path["/open/2"].trace_id == friend.trace_id
-    first = by_path["/open/1"]
-    assert first.trace_id != stranger.trace_id
-    assert first.parent_id == ""
-    assert first.links == ((stranger.trace_id, stranger.span_id),)
 
 
 def assert_not_in_metrics(receiver: Receiver) -> None:

@@ -24,6 +24,7 @@ import otelier
 from otelier import _guard
 from otelier.identity import Identity, InForce, Key
 from otelier.instrumentation.http import HTTPInstrumentor
+from otelier.instrumentation.user import Users
 from otelier.sources import user_sources
 from tests.conftest import Telemetry
 from tests.instrumentation.asking import ask, converse, scope_of
@@ -323,6 +324,42 @@ def test_the_app_is_as_it_was(telemetry: Telemetry) -> None:
     bare = look()
     with observed(f"{HERE}:named"):
         assert look() == bare
+
+
+def test_a_name_that_its_module_does_not_have(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is said once the module is there, and the app goes on."""
+    with observed(f"{HERE}:no_such_thing:id,{HERE}:named"):
+        pass
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"there is no 'no_such_thing' in '{HERE}'" in line
+
+
+BROKEN = ["_look", "_stated", "_returned", "_read_headers", "_tell", "watch"]
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_fault_of_ours_changes_no_answer(
+    telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Whatever of ours raises, the app answers as it does without us."""
+    source, app = of_scope("alice")
+
+    @app.get("/named", dependencies=[Depends(named)])
+    def answers(request: Request) -> str:
+        request.state.user = "bob"
+        return "answer"
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("a fault of ours")
+
+    def asked() -> None:
+        with observed(f"{source},state.user,{HERE}:named,header:X-User@192.0.2.0/24"):
+            monkeypatch.setattr(Users, name, broken)
+            answer = ask(app, "/named", x_user="u")
+            assert (answer.status, answer.body) == (200, b'"answer"')
+
+    with pytest.raises(AssertionError, match=r"looking|watching|beginning"):
+        asked()  # in the end it says which faults have come up
 
 
 def test_nothing_is_hooked_for_nothing(telemetry: Telemetry) -> None:

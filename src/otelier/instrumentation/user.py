@@ -74,7 +74,7 @@ class Users:
     def watch(self, request: RequestContext, scope: Scope, receive: Any, send: Any) -> Any:
         """What is known as the request begins; gives what is to be called to send."""
         if self._headers:
-            self._read_headers(request, scope, receive)
+            self._try(self._read_headers, request, scope, receive)
         if self._states:
             _state.set(scope.setdefault("state", {}))
         if not self._entries:
@@ -82,13 +82,15 @@ class Users:
 
         async def sending(message: MutableMapping[str, Any]) -> None:
             if message["type"] in _STARTS:
-                self._look(request, scope)
+                self._try(self._look, request, scope)
             await send(message)
 
         return sending
 
     def _tell(self, request: RequestContext, placed: Placed, value: object) -> None:
         place, source = placed
+        if not request.wants_user(place):
+            return  # nothing of the app's is read for nothing
         try:
             for step in source.path:
                 value = _step(value, step)
@@ -97,6 +99,12 @@ class Users:
                 request.name_user(shown, place)
         except Exception as error:
             _guard.fault(f"looking for a user in {source.name}", error)
+
+    def _try(self, look: Callable[..., None], *given: Any) -> None:
+        try:
+            look(*given)
+        except Exception as error:
+            _guard.fault("looking for a user", error)
 
     def _look(self, request: RequestContext, scope: Scope) -> None:
         for placed in self._entries:
@@ -122,7 +130,7 @@ class Users:
         def handle(route: Any, scope: Scope, receive: Any, send: Any) -> Any:
             request = scope.get(SCOPE_KEY)
             if request is not None:
-                self._look(request, scope)
+                self._try(self._look, request, scope)
             return original(route, scope, receive, send)
 
         return handle
@@ -133,15 +141,19 @@ class Users:
         def make(original: Any) -> Any:
             def set_entry(state: Any, name: Any, value: Any) -> None:
                 original(state, name, value)
-                request = current_request.get() if name in self._states else None
-                if request is not None and vars(state).get("_state") is _state.get():
-                    for placed in self._states[name]:
-                        self._tell(request, placed, value)
+                if name in self._states:
+                    self._try(self._stated, state, name, value)
 
             return set_entry
 
         patches.replace(module.State, "__setattr__", make)
         patches.replace(module.State, "__setitem__", make)
+
+    def _stated(self, state: Any, name: str, value: object) -> None:
+        request = current_request.get()
+        if request is not None and vars(state).get("_state") is _state.get():
+            for placed in self._states[name]:
+                self._tell(request, placed, value)
 
     def _watch_solving(self, patches: Patches, routing: ModuleType) -> None:
         """FastAPI keeps what each dependency returns, under the function that asked for it."""
