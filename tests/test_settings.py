@@ -70,7 +70,7 @@ def test_the_table() -> None:
         ("OTELIER_FORWARD_REQUEST_ID_TO", "API.b, ::1", frozenset(("api.b", "::1"))),
         ("OTELIER_QUIET_PATHS", "/a, /b", frozenset(("/a", "/b"))),
         ("OTELIER_LOG_LEVEL", "Warning", 30),
-        ("OTELIER_REQUEST_ID_HEADER", "X-Trace", "X-Trace"),
+        ("OTELIER_REQUEST_ID_HEADER", "X-Trace, x-b", ("X-Trace", "x-b")),
         ("OTELIER_STOP_TIMEOUT", "0", 0.0),
         ("OTELIER_BUFFER_BYTES", "33554432", 2**25),
         ("OTELIER_SPOOL_BYTES", "2 gb", 2**31),
@@ -111,7 +111,21 @@ BAD = [
     ("OTEL_PYTHON_EXCLUDED_URLS", "a{99999999999999999999}", None),
     ("OTEL_CONFIG_FILE", "otel.yaml", None),
     ("FASTAPI_OTEL_AUTO_CONFIGURE", "true", None),
-    ("OTELIER_REQUEST_ID_HEADER", "X Request\r\nEvil: 1", "X-Request-ID"),
+    ("OTELIER_REQUEST_ID_HEADER", "X Request\r\nEvil: 1", ("X-Request-ID",)),
+    ("OTELIER_REQUEST_ID_HEADER", ",", ("X-Request-ID",)),
+    ("OTELIER_RESPONSE_HEADERS", "traceresponse,x-secret", None),
+    ("OTELIER_USER_FROM", ",", None),
+    ("OTELIER_USER_FROM", "user", None),
+    ("OTELIER_USER_FROM", "scope.", None),
+    ("OTELIER_USER_FROM", "scope.user,app/auth:get_user", None),
+    ("OTELIER_USER_FROM", "app.auth:get_user:a b", None),
+    ("OTELIER_USER_FROM", "claim:", None),
+    ("OTELIER_USER_FROM", "header:X-User", None),
+    ("OTELIER_USER_FROM", "header:X User@10.0.0.1", None),
+    ("OTELIER_USER_FROM", "header:X-User@10.0.0.0/33", None),
+    ("OTELIER_USER_ID", "plain", "raw"),
+    ("OTELIER_USER_KEY", "k2:", None),
+    ("OTELIER_TRUST", "10.0.0.0/8,somewhere", None),
     ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST", "x-(", None),
     ("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "GET,two words", None),
     ("OTELIER_FORWARD_REQUEST_ID_TO", "http://a.b:80", None),
@@ -181,9 +195,10 @@ def test_grpc_with_its_package(monkeypatch: pytest.MonkeyPatch, variable: str) -
 
 @pytest.mark.parametrize("row", [row for row in SETTINGS if row.secret], ids=lambda row: row.name)
 def test_a_secret_is_in_no_problem(row: Setting) -> None:
-    """Nothing of a refused value that may hold a key is repeated."""
-    _, (problem,) = read(row.name, "swordfish")
-    assert "swordfish" not in f"{problem}{problem!r}"
+    """Nothing of a value that may hold a key is repeated, refused or not."""
+    found, problems = read(row.name, "swordfish")
+    assert "swordfish" not in f"{found!r}{problems!r}{[*map(str, problems)]}"
+    assert bool(problems) is (row.name != "OTELIER_USER_KEY")
 
 
 @pytest.mark.parametrize("value", ["http://u:swordfish@c:4317", "ftp://swordfish@c"])

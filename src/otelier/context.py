@@ -3,14 +3,17 @@
 One mutable `RequestContext` a request, made by the outermost ASGI layer. Everything later changes
 it in place, so a value set in a sync dependency is seen by every log record and span that follows.
 It travels in one ContextVar and, under `SCOPE_KEY`, in the ASGI scope: the scope tells a nested
-layer from a new request that a server started inside its predecessor's context.
+layer from a new request that a server started inside its predecessor's context. What is bound is
+replaced as a whole and never changed, so that any thread may read it.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from weakref import WeakValueDictionary
 
 from opentelemetry.trace import INVALID_SPAN, Span
 
@@ -22,6 +25,12 @@ SCOPE_KEY = "otelier.request"
 _62_BITS = (1 << 62) - 1
 _VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
+SAID = -1
+"""The place of what the app itself says, before that of every source."""
+_NOBODY = 1 << 30
+
+Pairs = Sequence[tuple[bytes, bytes]]
+
 
 class RequestContext:
     """What is known of the request in progress."""
@@ -29,9 +38,12 @@ class RequestContext:
     __slots__ = (
         "_session_id",
         "_user_id",
+        "_user_place",
+        "bound",
         "broken_by",
         "encoded",
         "mount_prefix",
+        "open_spans",
         "request_id",
         "route",
         "server_span",
@@ -41,9 +53,15 @@ class RequestContext:
         self.request_id = request_id
         """Never changed."""
         self._user_id: str | None = None
+        self._user_place = _NOBODY
         self._session_id: str | None = None
+        self.bound: Mapping[str, str | int | float | bool] | None = None
+        """What the app has bound beside the ids; see `bind`."""
+        self.open_spans: WeakValueDictionary[int, Span] | None = None
+        """Spans that have only a copy of all this: those of the standard SDK, by their ids."""
         self.encoded: tuple[bytes, bytes] | None = None
-        """The ids as attributes of a span and of a log record; the encoder keeps them here."""
+        """Ids and bound values as attributes of a span and of a log record; the encoder keeps
+        them here."""
         self.mount_prefix = ""
         self.route: str | None = None
         self.broken_by: BaseException | None = None
@@ -58,7 +76,7 @@ class RequestContext:
     @user_id.setter
     def user_id(self, value: str | None) -> None:
         self._user_id = value
-        self.encoded = None  # after the change: `encoded` is not kept where ids differ by then
+        self._changed({} if value is None else {USER_ID: value})
 
     @property
     def session_id(self) -> str | None:
@@ -67,9 +85,47 @@ class RequestContext:
     @session_id.setter
     def session_id(self, value: str | None) -> None:
         self._session_id = value
-        self.encoded = None
+        self._changed({} if value is None else {SESSION_ID: value})
 
-    def attributes(self) -> dict[str, str]:
+    def wants_user(self, place: int) -> bool:
+        """Whether a source at this place would be heard."""
+        return place < self._user_place
+
+    def name_user(self, user_id: str | None, place: int) -> None:
+        """Take the user's id from a source, unless an earlier source has told it already.
+
+        place: of the source in the order that the user has chosen; `SAID` always counts, and None
+        from there takes away what was known.
+        """
+        if place < self._user_place or place == SAID:
+            self._user_place = place
+            self.user_id = user_id
+
+    def bind(self, values: Mapping[str, str | int | float | bool]) -> None:
+        """Put these in place of all that was bound."""
+        before = self.bound or {}
+        self.bound = values or None
+        self._changed({k: v for k, v in values.items() if before.get(k) != v})
+
+    def watch(self, span: Span) -> None:
+        """Write on this span too what is bound while it is open; it is not kept alive."""
+        if self.open_spans is None:
+            self.open_spans = WeakValueDictionary()
+        self.open_spans[span.get_span_context().span_id] = span
+
+    def _changed(self, added: Mapping[str, str | int | float | bool]) -> None:
+        self.encoded = None  # after the change: `encoded` is not kept where ids differ by then
+        if self.open_spans is not None and added:
+            for found in self.open_spans.valuerefs():  # a list, whatever other threads add
+                span = found()
+                if span is not None and span.is_recording():
+                    span.set_attributes(added)
+
+    def attributes(self) -> dict[str, str | int | float | bool]:
+        """What joins a span or log record to its request, and what is bound to it."""
+        return {**self.bound, **self.ids()} if self.bound else self.ids()  # type: ignore[return-value]
+
+    def ids(self) -> dict[str, str]:
         """What joins a span or log record to its request."""
         found = {REQUEST_ID: self.request_id}
         if self._user_id is not None:
@@ -82,16 +138,28 @@ class RequestContext:
 current_request: ContextVar[RequestContext | None] = ContextVar("otelier_request", default=None)
 
 
-def accept_request_id(value: bytes | None) -> str:
-    """The client's id if it matches `[A-Za-z0-9._-]{1,64}`, else a new one.
+def find_request_id(headers: Mapping[bytes, bytes], pairs: Pairs, names: Sequence[bytes]) -> str:
+    """The first valid id under these names, in their order; a new one where there is none.
 
-    Nothing of a refused value is kept: it reaches no log, no span and no answer.
+    Valid is what matches `[A-Za-z0-9._-]{1,64}` and came once. Nothing of a refused value is kept:
+    it reaches no log, no span and no answer. headers: by name; pairs: the same as they came.
     """
+    for name in names:
+        value = headers.get(name)
+        if value is not None and (found := valid_request_id(value)):
+            once = len(headers) == len(pairs) or sum(name == other for other, _ in pairs) == 1
+            if once:
+                return found
+    return new_request_id()
+
+
+def valid_request_id(value: bytes | None) -> str | None:
+    """The id as text; None of what is no id."""
     if value is not None and len(value) <= 64:
         text = value.decode("latin-1")
         if _VALID_REQUEST_ID.fullmatch(text):
             return text
-    return new_request_id()
+    return None
 
 
 def new_request_id() -> str:

@@ -23,7 +23,7 @@ from typing import Any
 
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
 
-from otelier import _guard, loading
+from otelier import _guard, loading, users
 from otelier._upstream import entry_points, silence_loader
 from otelier.chosen import DISTRO, NAME, NEIGHBOURS, STARTED, name_otelier
 from otelier.early import PROPAGATORS, REFUSED
@@ -141,6 +141,7 @@ class Start:
         self._clients: Any = None
         self._environ = environ
         _put_defaults(environ, self.settings)
+        self.problems += users.put_in_force(self.settings)
 
     @property
     def arguments(self) -> Mapping[str, Mapping[str, Any]]:
@@ -166,17 +167,20 @@ class Start:
             return False
         if self._clients is None:
             hosts = self.settings["OTELIER_FORWARD_REQUEST_ID_TO"] or ()
-            self._clients = Clients(Forwarding(self.settings["OTELIER_REQUEST_ID_HEADER"], hosts))
+            self._clients = Clients(
+                Forwarding(self.settings["OTELIER_REQUEST_ID_HEADER"][0], hosts)
+            )
         self._clients.observe(entry_point.name, entry_point.load)
         self.observed.append(entry_point.name)
         return True
 
     def provide(self) -> None:
         """Make the providers, and see to it that what they record is delivered."""
-        from otelier import pipeline
+        from otelier import inheritance, pipeline
         from otelier.instrumentation import observe, servers
-        from otelier.sdk import resource
+        from otelier.sdk import propagation, resource
 
+        propagation.put_in_force(self.settings["OTEL_PROPAGATORS"])
         attributes = self.settings["OTEL_RESOURCE_ATTRIBUTES"] or {}
         if not self.settings["OTEL_SERVICE_NAME"] and "service.name" not in attributes:
             self.guessed = resource.guess_service(sys.orig_argv[1:], Path.cwd())
@@ -185,6 +189,7 @@ class Start:
         self.problems += made.problems
         self.flush = made.lifecycle.flush
         servers.observe(observe.Patches(), made.lifecycle)
+        inheritance.adopt(self._environ)
 
     def lines(self) -> list[str]:
         """The start line, then a line for each thing that was wrong."""
@@ -216,8 +221,13 @@ class Start:
         from otelier.instrumentation.headers import Headers
         from otelier.instrumentation.http import Options
 
+        header, *others = self.settings["OTELIER_REQUEST_ID_HEADER"]
         return Options(
-            header=self.settings["OTELIER_REQUEST_ID_HEADER"],
+            header=header,
+            also_from=others,
+            more_headers=self.settings["OTELIER_RESPONSE_HEADERS"] or (),
+            user_from=self.settings["OTELIER_USER_FROM"] or (),
+            trusted=self.settings["OTELIER_TRUST"],
             quiet_paths=self.settings["OTELIER_QUIET_PATHS"],
             excluded=self.settings["OTEL_PYTHON_FASTAPI_EXCLUDED_URLS"]
             or self.settings["OTEL_PYTHON_EXCLUDED_URLS"]

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from otelier.identity import MODES, user_key
 from otelier.setting import Setting, counts, per_signal
+from otelier.sources import networks, user_sources
 from otelier.values import (
     boolean,
     endpoint,
-    header,
     header_names,
+    headers,
     hosts,
     installed,
     level,
@@ -28,6 +30,7 @@ from otelier.values import (
     protocol,
     readable_file,
     size,
+    some_of,
     text,
 )
 
@@ -234,9 +237,42 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="OTELIER_REQUEST_ID_HEADER",
-        meaning="header that carries the request id, in a request and in its answer",
-        parse=header,
+        meaning="header that carries the request id, in a request and in its answer; of several, "
+        "separated by commas, the first with a valid id counts, and the answer has the first name",
+        parse=headers,
         default="X-Request-ID",
+    ),
+    Setting(
+        name="OTELIER_RESPONSE_HEADERS",
+        meaning="headers that answers gain: `traceresponse`, `server-timing` (both name the trace), "
+        "`x-response-time` (milliseconds until the answer began)",
+        parse=some_of("traceresponse", "server-timing", "x-response-time"),
+    ),
+    Setting(
+        name="OTELIER_USER_FROM",
+        meaning="where the user's id is found without code, first source first: `scope.user`, "
+        "`state.user.id`, `app.auth:get_user:id` (a dependency), `claim:sub`, "
+        "`header:X-User@10.0.0.0/8`",
+        parse=user_sources,
+    ),
+    Setting(
+        name="OTELIER_USER_ID",
+        meaning="how ids of users and sessions leave: `raw`, `hash` or `off`; one that looks like an "
+        "e-mail address is always hashed, or left out without a key",
+        parse=one_of(*MODES),
+        default="raw",
+    ),
+    Setting(
+        name="OTELIER_USER_KEY",
+        meaning="secret that they are hashed with (HMAC-SHA-256); as `k2:SECRET`, hashes begin with `k2:`",
+        parse=user_key,
+        secret=True,
+    ),
+    Setting(
+        name="OTELIER_TRUST",
+        meaning="networks, `10.0.0.0/8,…`, whose trace context is gone on with; others begin a trace "
+        "of their own, linked to theirs; `none` trusts nobody, unset everybody",
+        parse=networks,
     ),
     Setting(
         name="OTELIER_FORWARD_REQUEST_ID_TO",

@@ -47,6 +47,16 @@ def one_of(*known: str) -> Callable[[str], str]:
     return parse
 
 
+def some_of(*known: str) -> Callable[[str], tuple[str, ...]]:
+    def parse(value: str) -> tuple[str, ...]:
+        found = names(value.lower())
+        if wrong := [name for name in found if name not in known]:
+            raise Refused(f"expected {', '.join(known)}, not {wrong[0]!r}")
+        return tuple(dict.fromkeys(found))
+
+    return parse
+
+
 def number(low: float, high: float, unit: str) -> Callable[[str], float]:
     def parse(value: str) -> float:
         try:
@@ -164,10 +174,12 @@ def hosts(value: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def header(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", value):
+def headers(value: str) -> tuple[str, ...]:
+    """Names of headers, as they are written; at least one."""
+    found = names(value)
+    if not found or not all(re.fullmatch(r"[A-Za-z0-9-]{1,64}", name) for name in found):
         raise Refused("expected the name of a header, letters, digits and hyphens")
-    return value
+    return found
 
 
 def level(value: str) -> int:

@@ -25,9 +25,13 @@ class Connection:
 
     async def ask(self, asked: Mapping[str, Caller | None]) -> list[bytes]:
         """Send requests for all the paths in one piece; the answers' bodies in their order."""
+        return await self.ask_with({p: c.headers if c else {} for p, c in asked.items()})
+
+    async def ask_with(self, asked: Mapping[str, Mapping[str, str]]) -> list[bytes]:
+        """The same, with any headers."""
         requests = [
-            f"GET {path} HTTP/1.1\r\nhost: x\r\n{_traceparent(caller)}\r\n"
-            for path, caller in asked.items()
+            f"GET {path} HTTP/1.1\r\nhost: x\r\n{_lines(headers)}\r\n"
+            for path, headers in asked.items()
         ]
         self._writer.write("".join(requests).encode())
         return [await self._answer() for _ in asked]
@@ -42,8 +46,8 @@ class Connection:
         self._writer.close()
 
 
-def _traceparent(caller: Caller | None) -> str:
-    return f"traceparent: {caller.header}\r\n" if caller else ""
+def _lines(headers: Mapping[str, str]) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
 
 async def ask_in_turn(

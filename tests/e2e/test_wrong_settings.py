@@ -48,6 +48,8 @@ WRONG = {
     "OTELIER_LOG_LEVEL": ("loud",),
     "OTELIER_REQUEST_ID_HEADER": ("X Request Id",),
     "OTELIER_STOP_TIMEOUT": ("5s",),
+    "OTELIER_TRUST": ("everybody",),
+    "OTELIER_USER_FROM": ("user",),
 }
 
 

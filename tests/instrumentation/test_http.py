@@ -26,6 +26,7 @@ from starlette.websockets import WebSocketDisconnect
 from otelier import _guard
 from otelier.context import SCOPE_KEY, RequestContext, current_request
 from otelier.instrumentation import asked as asked_module
+from otelier.instrumentation import echo as echo_module
 from otelier.instrumentation import exchange as exchange_module
 from otelier.instrumentation import http as http_module
 from otelier.instrumentation import outcome as outcome_module
@@ -497,7 +498,9 @@ def test_a_failing_flush_does_not_hold_up_the_stop(telemetry: Telemetry) -> None
 # No harm
 
 OURS = [
-    (http_module, "accept_request_id"),
+    (http_module, "find_request_id"),
+    (echo_module, "_has"),
+    (echo_module.Echo, "_missing"),
     (http_module, "Exchange"),
     (http_module, "extracted"),
     (asked_module, "mask_query"),

@@ -54,6 +54,8 @@ class Span:
     events: tuple[tuple[str, Mapping[str, Any]], ...]
     scope: str
     resource: Mapping[str, Any]
+    links: tuple[tuple[str, str], ...] = ()
+    """Trace id and span id of each."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,7 @@ def _span(span: Any, scope: str, resource: Mapping[str, Any]) -> Span:
         events=tuple((event.name, _attributes(event.attributes)) for event in span.events),
         scope=scope,
         resource=resource,
+        links=tuple((link.trace_id.hex(), link.span_id.hex()) for link in span.links),
     )
 
 

@@ -30,6 +30,7 @@ _TAIL = """
 | Change | Where | Switch |
 | --- | --- | --- |
 | header `X-Request-ID` | every answer, unless the app sets it itself | `OTELIER_REQUEST_ID_HEADER` names it |
+| `traceresponse`, `Server-Timing`, `X-Response-Time` | every observed answer, if asked for | `OTELIER_RESPONSE_HEADERS` |
 
 Status, body and every other header are the app's own. Otelier answers no path itself.
 

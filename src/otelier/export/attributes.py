@@ -114,7 +114,7 @@ def write_all(
     """Attributes of a lean record: `extra` before `preset` before the ids of its request."""
     heads, position, kept_as = place
     if extra and (
-        (box is not None and not _IDS.isdisjoint(extra))
+        (box is not None and _meets(box, extra))
         or (preset is not None and not preset.keys().isdisjoint(extra))
     ):
         return _write_merged(parts, heads, preset, extra, box)
@@ -128,6 +128,13 @@ def write_all(
     if extra:
         write(parts, heads, extra)
     return None
+
+
+def _meets(box: RequestContext, extra: Mapping[str, Any]) -> bool:
+    """Whether a name is in both."""
+    if box.bound is not None and not box.bound.keys().isdisjoint(extra):
+        return True
+    return not _IDS.isdisjoint(extra)
 
 
 def _write_merged(

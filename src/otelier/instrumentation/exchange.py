@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from opentelemetry.context import Context
@@ -24,13 +24,13 @@ from otelier.context import RequestContext, current_request
 from otelier.errors import mark_recorded, message, type_name
 from otelier.export.record import LeanLog
 from otelier.instrumentation.asked import Asked
+from otelier.instrumentation.echo import Echo, Message
 from otelier.instrumentation.headers import Headers
 from otelier.instrumentation.observe import SCHEMA_URL
 from otelier.instrumentation.outcome import CLIENT_LEFT, Instruments
 from otelier.sdk.lean_span import give, ids
 from otelier.version import __version__
 
-Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
 _SWITCHING_PROTOCOLS = 101
@@ -48,15 +48,19 @@ _clock = time.perf_counter_ns
 class Passage:
     """A request that passes through the outermost layer, observed or not.
 
-    It is known by its box, and the answer carries the id of it under the name `header`.
+    It is known by its box, of which the answer carries the id. receive: the server's own.
     """
 
-    __slots__ = ("_around", "_before", "_header", "_send", "request")
+    __slots__ = ("_around", "_before", "_cycle", "_echo", "_send", "request")
 
-    def __init__(self, request: RequestContext, header: bytes, send: Send) -> None:
+    def __init__(
+        self, request: RequestContext, echo: Echo, send: Send, receive: Any = None
+    ) -> None:
         self.request = request
-        self._header = header
+        self._echo = echo
         self._send = send
+        # uvicorn's own state of the request: nothing else tells that the client has left.
+        self._cycle = getattr(receive, "__self__", None)
         # What was there before, to be put back.
         self._before: Any = current_request.set(request)
         self._around: Any = None
@@ -82,7 +86,7 @@ class Passage:
     async def send(self, message: Message) -> None:
         """In place of the server's."""
         if message["type"] in _CARRIES_HEADERS:
-            message = self._named(message)
+            message = self._echo.onto(message, self.request)
         await self._send(message)
 
     def failed(self, error: BaseException) -> None:
@@ -90,27 +94,14 @@ class Passage:
 
     def finish(self) -> None:
         """The app has returned or raised."""
+        self._echo.leave_to(self._cycle, self.request)
         self.leave()
-
-    def _named(self, message: Message) -> Message:
-        """The message with the request id, unless the app has set one itself."""
-        try:
-            header = self._header
-            headers = message.get("headers") or ()
-            for name, _ in headers:
-                if len(name) == len(header) and bytes(name).lower() == header:
-                    return message
-            request_id = self.request.request_id.encode("ascii")
-            return {**message, "headers": [*headers, (header, request_id)]}
-        except Exception as error:
-            _guard.fault("naming an answer", error)
-            return message
 
 
 class Exchange(Passage):
     """Ends with `finish`, at the latest when the app returns.
 
-    receive: the server's own. asked: what does not depend on the path or the client.
+    asked: what does not depend on the path or the client.
     """
 
     __slots__ = (
@@ -120,7 +111,6 @@ class Exchange(Passage):
         "_captured",
         "_count",
         "_cut_short",
-        "_cycle",
         "_ended",
         "_error",
         "_expects_trailers",
@@ -138,14 +128,12 @@ class Exchange(Passage):
         request: RequestContext,
         asked: Asked,
         send: Send,
-        header: bytes,
+        echo: Echo,
         receive: Any = None,
     ) -> None:
-        super().__init__(request, header, send)
+        super().__init__(request, echo, send, receive)
         self._instruments = instruments
         self._asked = asked
-        # uvicorn's own state of the request: nothing else tells that the client has left.
-        self._cycle = getattr(receive, "__self__", None)
         self._captured: Headers | None = None
         self._status: int | None = None
         self._error: BaseException | None = None
@@ -182,7 +170,7 @@ class Exchange(Passage):
     async def send(self, message: Message) -> None:
         kind = message["type"]
         if kind in _CARRIES_HEADERS:
-            message = self._named(message)
+            message = self._echo.onto(message, self.request, self._began)
         await self._send(message)
         try:
             step = _STEPS.get(kind)
@@ -245,6 +233,8 @@ class Exchange(Passage):
                 self._end()
             except Exception as error:
                 _guard.fault("ending a request", error)
+        if self._status is None and not self._is_websocket:
+            self._echo.leave_to(self._cycle, self.request, self._began)
         # The span keeps the box: without this they would keep each other until the collector runs.
         self.request.server_span = INVALID_SPAN
         self.leave()

@@ -23,20 +23,25 @@ from opentelemetry._logs import get_logger_provider
 from opentelemetry.context import Context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.metrics import get_meter
-from opentelemetry.trace import get_tracer
+from opentelemetry.trace import SpanContext, get_current_span, get_tracer
 
 from otelier import _guard
 from otelier._upstream import SUPPRESSIONS, current_context
-from otelier.context import SCOPE_KEY, RequestContext, accept_request_id, current_request
+from otelier.context import SCOPE_KEY, RequestContext, current_request, find_request_id
 from otelier.instrumentation import native
 from otelier.instrumentation.asked import METHODS, Askings, body_size, of_this_request
-from otelier.instrumentation.exchange import Exchange, Message, Passage, Send
+from otelier.instrumentation.echo import Echo, Message
+from otelier.instrumentation.exchange import Exchange, Passage, Send
 from otelier.instrumentation.headers import Headers
+from otelier.instrumentation.network import Members
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
 from otelier.instrumentation.outcome import Instruments
 from otelier.instrumentation.parent import extracted
 from otelier.instrumentation.routes import watch_fastapi, watch_responses, watch_starlette
+from otelier.instrumentation.threads import watch_threads
+from otelier.instrumentation.user import Users
 from otelier.sdk.logs import writer
+from otelier.sources import Network, Source
 from otelier.version import __version__
 
 Scope = MutableMapping[str, Any]
@@ -53,7 +58,10 @@ _STARLETTES_OWN = "starlette.middleware.opentelemetry"
 class Options:
     """What of the settings concerns requests.
 
-    header: name of the request id's header.
+    header: name of the request id's header. also_from: further ones that it is taken from.
+    more_headers: of `echo.MORE`, those that answers gain.
+    user_from: where the user's id is looked for.
+    trusted: whose trace context is gone on with; None for everybody's.
     quiet_paths: exact paths whose requests are not observed.
     excluded: patterns searched for in the whole URL, to the same effect.
     flush: delivers what is queued; called in a thread when the app's lifespan has ended.
@@ -66,6 +74,10 @@ class Options:
     flush: Callable[[], object]
     headers: Headers = field(default_factory=Headers)
     methods: Collection[str] = METHODS
+    also_from: Sequence[str] = ()
+    more_headers: Collection[str] = ()
+    user_from: Sequence[Source] = ()
+    trusted: Sequence[Network] | None = None
 
 
 class HTTPInstrumentor(BaseInstrumentor):  # type: ignore[misc]
@@ -87,6 +99,9 @@ class HTTPInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         after_import("fastapi.routing", partial(watch_fastapi, self._patches))
         after_import(_STARLETTES_OWN, partial(self._stand_in, layer))
         native.observe(self._patches)
+        watch_threads(self._patches)
+        if options.user_from:
+            layer.users.observe(self._patches)
 
     def _uninstrument(self, **_: Any) -> None:
         self._patches.restore()
@@ -121,8 +136,12 @@ class Layer:
     def __init__(self, options: Options, instruments: Instruments) -> None:
         self._options = options
         self._instruments = instruments
-        self._header = options.header.lower().encode("ascii")
+        self._echo = Echo(options.header, options.more_headers)
+        names = (options.header, *options.also_from)
+        self._id_headers = tuple(name.lower().encode("ascii") for name in names)
         self._askings = Askings(options.methods)
+        self._trusted = None if options.trusted is None else Members(options.trusted)
+        self.users = Users(options.user_from)
 
     async def __call__(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
         passage = self._enter(scope, receive, send)
@@ -150,19 +169,20 @@ class Layer:
             return self._begin(scope, receive, send)
         except Exception as error:
             _guard.fault("beginning a request", error)
+            current_request.set(None)  # it may be that of the request before, on one connection
             return None
 
     def _begin(self, scope: Scope, receive: Receive, send: Send) -> Passage:
         pairs = list(scope.get("headers") or ())
         headers = dict(reversed(pairs))  # of several with one name, the first
-        request = RequestContext(accept_request_id(headers.get(self._header)))
+        request = RequestContext(find_request_id(headers, pairs, self._id_headers))
         # A server may start this task inside another request's context (uvicorn does on a
         # keep-alive connection): such a context is discarded whole.
         foreign = current_request.get() is not None
         parent = Context() if foreign else current_context()
         scope[SCOPE_KEY] = request
         if self._is_quiet(scope, headers):
-            passage = Passage(request, self._header, send)
+            passage = Passage(request, self._echo, send, receive)
             passage.enter(Context({**parent, **dict.fromkeys(SUPPRESSIONS, True)}))
             return passage
         asked = self._askings.find(scope, headers)
@@ -170,16 +190,31 @@ class Layer:
         wanted = self._options.headers
         if wanted.request:
             attributes |= wanted.of_request(pairs)
-        parent = extracted(headers, parent)
-        exchange = Exchange(self._instruments, request, asked, send, self._header, receive)
+        if self._options.user_from:
+            send = self.users.watch(request, scope, receive, send)
+        parent, stranger = self._origin(scope, headers, parent)
+        exchange = Exchange(self._instruments, request, asked, send, self._echo, receive)
         try:
             exchange.begin(
                 parent, attributes, body_size(headers), wanted if wanted.response else None
             )
+            if stranger is not None:
+                request.server_span.add_link(stranger)
         except BaseException:
             exchange.leave()
             raise
         return exchange
+
+    def _origin(
+        self, scope: Scope, headers: MutableMapping[bytes, bytes], context: Context
+    ) -> tuple[Context, SpanContext | None]:
+        """What the span begins under, and the span of a stranger that is only to be linked."""
+        if self._trusted is None:
+            return extracted(headers, context), None
+        if self._trusted.include((scope.get("client") or ("",))[0]):
+            return extracted(headers, context), None
+        named = get_current_span(extracted(headers, Context())).get_span_context()
+        return context, named if named.is_valid else None
 
     def _is_quiet(self, scope: Scope, headers: MutableMapping[bytes, bytes]) -> bool:
         if scope["path"] in self._options.quiet_paths:

@@ -158,7 +158,7 @@ class Records:
         """Send one record; its trace context is the current span's."""
         extra, box = _extra(record), current_request.get()
         if extra and box is not None:
-            for name in box.attributes():
+            for name in box.ids():
                 extra.pop(name, None)  # no record speaks for another request
         if record.exc_info and (error := record.exc_info[1]) is not None:
             if is_recorded(error):

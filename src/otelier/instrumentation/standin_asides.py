@@ -26,7 +26,8 @@ from opentelemetry.util.http import (
 
 from otelier import _guard, signals
 from otelier.context import SCOPE_KEY, RequestContext
-from otelier.instrumentation.exchange import Message, Send
+from otelier.instrumentation.echo import Message
+from otelier.instrumentation.exchange import Send
 from otelier.instrumentation.http import App, Receive, Scope
 
 Hook = Callable[..., object]
