@@ -134,6 +134,8 @@ class Start:
             "sqlalchemy": {"on": True, "commenter": self.settings["OTELIER_SQLCOMMENTER"]},
             "redis": {"on": True},
             "logging": {"level": self.settings["OTELIER_LOG_LEVEL"]},
+            "loguru": {"on": True},
+            "structlog": {"on": True},
         }
 
     def stand_in(self, library: str, given: Mapping[str, Any]) -> None:

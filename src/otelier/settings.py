@@ -186,7 +186,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
-        meaning="libraries to leave alone: `fastapi`, `sqlalchemy`, `redis`, `logging`, …; `*` for all",
+        meaning="libraries to leave alone: `fastapi`, `sqlalchemy`, `redis`, `logging`, `loguru`, `structlog`, …; `*` for all",
         parse=names,
     ),
     Setting(
