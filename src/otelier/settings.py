@@ -256,6 +256,19 @@ SETTINGS: tuple[Setting, ...] = (
         default="info",
     ),
     Setting(
+        name="OTELIER_LOG_FORMAT",
+        meaning="log records on stdout as `json` or `console` lines, in place of the app's formats too; "
+        "`auto` leaves an app alone that has output of its own; `off` leaves all alone",
+        parse=one_of("auto", "json", "console", "off"),
+        default="auto",
+    ),
+    Setting(
+        name="OTELIER_LOG_FIELDS",
+        meaning="names of the fields in JSON lines: `otelier`, `datadog` or `ecs`",
+        parse=one_of("otelier", "datadog", "ecs"),
+        default="otelier",
+    ),
+    Setting(
         name="OTELIER_SQLCOMMENTER",
         meaning="`true` names driver, framework and (if its driver does not prepare it) trace in each SQL statement",
         parse=boolean,

@@ -36,7 +36,7 @@ from otelier.instrumentation.observe import SCHEMA_URL, Patches
 from otelier.instrumentation.outcome import Instruments
 from otelier.instrumentation.parent import extracted
 from otelier.instrumentation.routes import watch_fastapi, watch_responses, watch_starlette
-from otelier.sdk.logs import writer
+from otelier.sdk.logs import telling
 from otelier.version import __version__
 
 Scope = MutableMapping[str, Any]
@@ -223,5 +223,5 @@ def instruments(
     return Instruments(
         get_tracer(*about, tracer_provider, SCHEMA_URL),
         get_meter(*about, meter_provider, SCHEMA_URL),
-        writer(logger_provider or get_logger_provider()),
+        telling(logger_provider or get_logger_provider()),
     )

@@ -23,11 +23,11 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 
 from otelier import _guard
 from otelier.instrumentation.observe import Patches
+from otelier.instrumentation.printed import ACCESS, Printed
 from otelier.instrumentation.records import Records, handed
 from otelier.logformat.entry import PROMOTED, text_of
-from otelier.sdk.logs import writer
+from otelier.sdk.logs import Echo, writer
 
-_ACCESS = ("uvicorn.access", "gunicorn.access", "hypercorn.access")
 _SDK = "opentelemetry"
 # The exporter's words for a receiver that is away, from its HTTP client.
 _UNREACHABLE = re.compile(
@@ -36,15 +36,28 @@ _UNREACHABLE = re.compile(
 
 
 class LogsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Stands in for contrib's `logging`; does nothing unless our distro gives it a `level`."""
+    """Stands in for contrib's `logging`; does nothing unless our distro gives it a `level`.
+
+    output: how records are printed, `auto`, `json`, `console` or `off`. fields: see `Printed`.
+    """
 
     def instrumentation_dependencies(self) -> Collection[str]:
         return ()
 
-    def _instrument(self, *, level: int | None = None, **_: Any) -> None:
+    def _instrument(
+        self,
+        *,
+        level: int | None = None,
+        output: str = "off",
+        fields: str = "otelier",
+        **_: Any,
+    ) -> None:
         self._patches = Patches()
         if level is not None:
-            capture = Capture(level, Records(writer(get_logger_provider())))
+            provider = get_logger_provider()
+            if output != "off":
+                self._print(output, fields, provider)
+            capture = Capture(level, Records(writer(provider)), Printed.current)
             self._patches.replace(logging.Logger, "isEnabledFor", capture.enabling)
             self._patches.replace(logging.Logger, "makeRecord", capture.marking)
             self._patches.replace(logging.Logger, "callHandlers", capture.capturing)
@@ -52,16 +65,27 @@ class LogsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     def _uninstrument(self, **_: Any) -> None:
         self._patches.restore()
+        Printed.current = Echo.show = None
+
+    def _print(self, output: str, fields: str, provider: Any) -> None:
+        resource = getattr(getattr(provider, "resource", None), "attributes", None)
+        printed = Printed.current = Printed(output, fields, resource)
+        Echo.show = printed.show
+        self._patches.replace(logging.Logger, "addHandler", printed.adding)
+        if printed.is_asked_for:
+            self._patches.replace(logging.Handler, "format", printed.formatting)
 
 
 class Capture:
     """Wraps the methods of `logging.Logger`.
 
-    level: the lowest that is sent for loggers whose level nobody has set.
+    level: the lowest that is sent for loggers whose level nobody has set. printed: where records
+    are lines of ours as well.
     """
 
-    def __init__(self, level: int, records: Records) -> None:
+    def __init__(self, level: int, records: Records, printed: Printed | None = None) -> None:
         self._level = level
+        self._printed = printed
         self._records = records
         self._root_is_set = logging.root.level != logging.WARNING
         self._enabled: Any = logging.Logger.isEnabledFor
@@ -94,7 +118,7 @@ class Capture:
         return makeRecord
 
     def capturing(self, original: Any) -> Any:
-        emit = self._records.emit
+        emit, printed = self._records.emit, self._printed
         hand = partial(_hand, original)
 
         def callHandlers(logger: logging.Logger, record: logging.LogRecord) -> None:
@@ -103,11 +127,13 @@ class Capture:
                 if record.name.startswith(_SDK) and _is_of_the_sdk(record.name):
                     is_sdk = True
                     _say(record)
-                elif not (record.name.startswith(_ACCESS) or _is_sent(record)):
+                elif not (record.name.startswith(ACCESS) or _is_sent(record)):
                     emit(record)
             except Exception as error:
                 _guard.fault("recording a log record", error)
-            if not is_sdk and PROMOTED not in record.__dict__:
+            if is_sdk or (printed is not None and _is_printed(printed, logger, record)):
+                return
+            if PROMOTED not in record.__dict__:
                 hand(logger, record) if handed.is_on else original(logger, record)
 
         return callHandlers
@@ -129,6 +155,14 @@ class Capture:
 
 def _is_of_the_sdk(name: str) -> bool:
     return f"{name}.".startswith(f"{_SDK}.")
+
+
+def _is_printed(printed: Printed, logger: logging.Logger, record: logging.LogRecord) -> bool:
+    try:
+        return printed.takes(logger, record)
+    except Exception as error:
+        _guard.fault("printing a log record", error)
+        return False
 
 
 def _is_sent(record: logging.LogRecord) -> bool:

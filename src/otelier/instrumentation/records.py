@@ -22,6 +22,7 @@ from otelier.export.preset import Preset
 from otelier.export.record import LeanLog
 from otelier.instrumentation.masked import mask_text
 from otelier.instrumentation.observe import SCHEMA_URL
+from otelier.instrumentation.printed import CLIENTS
 from otelier.logformat.entry import (
     Rendered,
     event_extra,
@@ -36,7 +37,6 @@ from otelier.logformat.plain import LONGEST_MESSAGE, said, sound
 from otelier.sdk.lean_span import ids
 from otelier.sdk.logs import Write
 
-_CLIENTS = ("httpx", "urllib3", "aiohttp", "requests")
 _MOST_KEPT = 4096
 
 
@@ -59,7 +59,7 @@ class Records:
             extra: dict[Any, Any] | None = event_extra(event)
         else:
             text, stack, extra = text_of(record), None, extra_of(record)
-        if record.name.startswith(_CLIENTS):
+        if record.name.startswith(CLIENTS):
             text = mask_text(text)  # at INFO they log addresses, user and query included
         self._send(
             record.name,

@@ -77,15 +77,15 @@ class ConsoleLines:
         seconds: float,
         level: str,
         text: str,
-        source: tuple[str, str, str, int | None],
+        source: tuple[Any, Any, Any, Any],
         ids: Ids,
         box: RequestContext | None,
         extra: Mapping[Any, Any] | None,
-        error: BaseException | None = None,
+        exception: Mapping[str, Any] | None = None,
     ) -> str:
         """The line of a record that is none of `logging`, as in `Lines`."""
         made = self._line(seconds, level, text, source[0], ids, box, extra)
-        return made + self._below(stack_of(error) if error is not None else None)
+        return made + self._below((exception or {}).get("stack"))
 
     def _line(
         self,

@@ -28,7 +28,7 @@ from otelier.logformat.entry import (
     text_of,
 )
 from otelier.logformat.names import EXTRA, FIELDS, LEFT_OUT, Names
-from otelier.logformat.plain import LONGEST_VALUE, free_name, plain, said, sound
+from otelier.logformat.plain import LONGEST_MESSAGE, LONGEST_VALUE, free_name, plain, said, sound
 
 Mask = Callable[[str, Any], Any]
 """(name, value) to what may be shown of the value: a plain one, as `plain` makes them."""
@@ -39,6 +39,7 @@ _MOST_KEPT: Final = 4096
 _MOST_FIELDS: Final = 100
 _MOST_CHARACTERS: Final = 65_536
 _ACROSS: Final = 2**63
+_PARTS: Final = {"message": "exception.message", "stack": "exception.stacktrace"}
 
 _dumps: Final = json.JSONEncoder(
     check_circular=False, allow_nan=False, separators=(",", ":")
@@ -113,18 +114,22 @@ class Lines:
         seconds: float,
         level: str,
         text: str,
-        source: tuple[str, str, str, int | None],
+        source: tuple[Any, Any, Any, Any],
         ids: Ids,
         box: RequestContext | None,
         extra: Mapping[Any, Any] | None,
-        error: BaseException | None = None,
+        exception: Mapping[str, Any] | None = None,
     ) -> str:
         """The line of a record that is none of `logging`. source: logger, module, function, line.
 
-        ids: of the trace and of the span, 0 for none.
+        ids: of the trace and of the span, 0 for none. exception: as `described`.
         """
         found = self._sources.get(source) or self._written(source)
-        exception = described(error, self._shown) if error is not None else None
+        if exception:
+            exception = {
+                part: self._shown(_PARTS.get(part, part), sound(said(value, LONGEST_MESSAGE)))
+                for part, value in exception.items()
+            }
         return self._line(seconds, level, sound(text), found, ids, box, extra, exception)
 
     def _line(
