@@ -26,7 +26,7 @@ def test_every_row_is_whole() -> None:
 def test_sources() -> None:
     """A row without a source is one of ours, of which the design knows each."""
     ours = {row.name for row in SIGNALS if not row.source}
-    assert ours == {signals.REQUEST_ID, signals.KEY_PATTERN}
+    assert ours == {signals.REQUEST_ID, signals.KEY_PATTERN, signals.STREAM}
     assert {row.source for row in SIGNALS} - {""} <= SOURCES
 
 

@@ -12,10 +12,11 @@ from otelier.version import __version__
 
 if TYPE_CHECKING:
     from otelier.logformat import JSONFormatter
+    from otelier.sdk.security import security_event
 
-__all__ = ["JSONFormatter", "__version__"]
+__all__ = ["JSONFormatter", "__version__", "security_event"]
 
-_HOMES = {"JSONFormatter": "otelier.logformat"}
+_HOMES = {"JSONFormatter": "otelier.logformat", "security_event": "otelier.sdk.security"}
 
 
 def __getattr__(name: str) -> Any:

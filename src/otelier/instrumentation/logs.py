@@ -24,7 +24,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from otelier import _guard
 from otelier.instrumentation.observe import Patches
 from otelier.instrumentation.printed import ACCESS, Printed
-from otelier.instrumentation.records import Records, handed
+from otelier.instrumentation.records import Handed, Records, handed
 from otelier.logformat.entry import PROMOTED, text_of
 from otelier.sdk.logs import Echo, writer
 
@@ -127,14 +127,14 @@ class Capture:
                 if record.name.startswith(_SDK) and _is_of_the_sdk(record.name):
                     is_sdk = True
                     _say(record)
-                elif not (record.name.startswith(ACCESS) or _is_sent(record)):
+                elif not record.name.startswith(ACCESS) and not (Handed.is_on and _is_sent(record)):
                     emit(record)
             except Exception as error:
                 _guard.fault("recording a log record", error)
             if is_sdk or (printed is not None and _is_printed(printed, logger, record)):
                 return
             if PROMOTED not in record.__dict__:
-                hand(logger, record) if handed.is_on else original(logger, record)
+                hand(logger, record) if Handed.is_on else original(logger, record)
 
         return callHandlers
 

@@ -22,6 +22,8 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 
 from otelier import _guard
 from otelier.instrumentation.observe import Patches
+from otelier.instrumentation.outputs import is_standard
+from otelier.instrumentation.printed import Printed
 from otelier.instrumentation.records import Handed, Records, handed
 from otelier.sdk.logs import writer
 
@@ -49,6 +51,7 @@ class LoguruInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         handler, sinks = (import_module(f"loguru.{n}") for n in ("_handler", "_simple_sinks"))
         sent = Sent(Records(writer(get_logger_provider())))
         self._patches.replace(handler.Handler, "emit", sent.emitting)
+        self._patches.replace(sinks.StreamSink, "write", _writing)
         for name in _SINKS:
             self._patches.replace(getattr(sinks, name), "write", _handing)
         Handed.is_on = True
@@ -107,6 +110,29 @@ def _is_wanted(handler: Any, record: dict[str, Any]) -> bool:
     found: Any = getattr(handler, "_filter", None)
     is_of_loguru = isinstance(found, partial) and found.func.__module__ == "loguru._filters"
     return not is_of_loguru or bool(found(record))
+
+
+def _writing(original: Any) -> Any:
+    """A sink on stdout or stderr writes our line, where that is asked for."""
+
+    def write(sink: Any, message: Any) -> None:
+        line = None
+        try:
+            printed = Printed.current
+            if printed is not None and printed.is_asked_for and is_standard(sink._stream):
+                line = f"{_line(printed, message.record)}\n"
+        except Exception as error:
+            _guard.fault("formatting a log record of loguru", error)
+        original(sink, message if line is None else line)
+
+    return write
+
+
+def _line(printed: Printed, record: dict[str, Any]) -> str:
+    level, exception = record["level"].name, record["exception"]
+    error = exception.value if exception is not None else None
+    source = record["name"], record["module"], record["function"], record["line"]
+    return printed.line(level, record["message"], source, record["extra"], error)
 
 
 def _handing(original: Any) -> Any:

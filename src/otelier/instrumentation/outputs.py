@@ -83,8 +83,9 @@ def place(handler: logging.Handler) -> Place:
 
 def is_standard(stream: Any) -> bool:
     """Whether it is stdout or stderr, perhaps in a wrapper."""
-    if stream in (sys.stderr, sys.stdout, sys.__stderr__, sys.__stdout__):
-        return True
+    for known in (sys.stderr, sys.stdout, sys.__stderr__, sys.__stdout__):
+        if stream is known:
+            return True
     with suppress(Exception):  # a stream of the app's own class, or closed
         return stream.fileno() in (1, 2)
     return False

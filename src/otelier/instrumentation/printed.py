@@ -23,14 +23,14 @@ from typing import Any, ClassVar
 
 from otelier import _guard, signals
 from otelier._upstream import current_span
-from otelier.context import current_request
+from otelier.context import RequestContext, current_request
 from otelier.errors import is_recorded
 from otelier.export.record import LeanLog
 from otelier.instrumentation import outputs
 from otelier.instrumentation.masked import mask_text
 from otelier.instrumentation.outputs import Place, place
 from otelier.logformat.console import ConsoleLines
-from otelier.logformat.entry import PROMOTED, exception_of, text_of
+from otelier.logformat.entry import PROMOTED, described, exception_of, text_of
 from otelier.logformat.lines import Lines, Mask
 from otelier.sdk.lean_span import ids
 
@@ -152,7 +152,8 @@ class Printed:
             extra["event.name"] = log.event_name
         level = "WARNING" if log.severity_text == "WARN" else log.severity_text
         source = (log.scope.name, None, None, None)
-        about = (log.trace_id, log.span_id), log.box, extra, exception or None
+        box = _of_user(extra.pop(signals.USER_ID), log.box) if signals.USER_ID in extra else log.box
+        about = (log.trace_id, log.span_id), box, extra, exception or None
         return self.lines.of_values(log.time / 1e9, level, log.body, source, *about)
 
     def line(
@@ -161,10 +162,14 @@ class Printed:
         text: str,
         source: tuple[Any, Any, Any, Any],
         extra: Mapping[Any, Any],
-        exception: Mapping[str, Any] | None,
+        error: BaseException | None,
+        stack: object = None,
     ) -> str:
         """What another library logs now, in place of its own line."""
         box = current_request.get()
+        exception: Mapping[str, Any] | None = {"stack": stack} if stack else None
+        if error is not None:
+            exception = described(error, lambda name, value: value)
         return self.lines.of_values(time.time(), level, text, source, _ids(), box, extra, exception)
 
     # Lines
@@ -219,6 +224,14 @@ class Printed:
             self._looked_at = float("-inf")
 
         return addHandler
+
+
+def _of_user(user: Any, box: RequestContext | None) -> RequestContext:
+    """For a record about somebody else than the user of its request."""
+    made = RequestContext(box.request_id if box is not None else "")
+    made.user_id = user
+    made.session_id = box.session_id if box is not None else None
+    return made
 
 
 def _is_access(record: logging.LogRecord) -> bool:

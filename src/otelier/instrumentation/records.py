@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Mapping
+from time import time_ns
 from typing import Any, ClassVar
 
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otelier import signals
 from otelier._upstream import current_span
-from otelier.context import current_request
+from otelier.context import RequestContext, current_request
 from otelier.errors import is_recorded, message, type_name
 from otelier.export.preset import Preset
 from otelier.export.record import LeanLog
@@ -38,6 +38,7 @@ from otelier.sdk.lean_span import ids
 from otelier.sdk.logs import Write
 
 _MOST_KEPT = 4096
+_USUAL = frozenset(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 
 
 class Records:
@@ -56,22 +57,34 @@ class Records:
         msg: Any = record.msg
         if (Rendered.event is not None or type(msg) is dict) and (event := event_of(record)):
             text, stack = event_text(event) or text_of(record), event.get("exception")
-            extra: dict[Any, Any] | None = event_extra(event)
+            given: Mapping[Any, Any] | None = event_extra(event)
         else:
-            text, stack, extra = text_of(record), None, extra_of(record)
-        if record.name.startswith(CLIENTS):
+            text, stack, given = text_of(record), None, extra_of(record)
+        name = record.name
+        if name.startswith(CLIENTS):
             text = mask_text(text)  # at INFO they log addresses, user and query included
-        self._send(
-            record.name,
-            int(record.created * 1e9),
-            record.levelno,
-            record.levelname,
-            text,
-            self._sources.get((record.pathname, record.lineno))
-            or self._source(record.pathname, record.funcName, record.lineno),
-            extra,
-            exception_of(record) if record.exc_info else None,
-            stack,
+        error = exception_of(record) if record.exc_info else None
+        box = current_request.get()
+        if error is not None and is_recorded(error):
+            return
+        extra = None
+        if given or error is not None or stack:
+            extra = _attributes(given, box, error, stack)
+        level = record.levelname
+        self._write(
+            LeanLog(
+                self._scopes.get(name) or self._scope(name),
+                int(record.created * 1e9),
+                time_ns(),
+                severity(record.levelno),
+                "WARN" if level == "WARNING" else level if level in _USUAL else sound(level),
+                text,
+                self._sources.get((record.pathname, record.lineno))
+                or self._source(record.pathname, record.funcName, record.lineno),
+                extra,
+                box,
+                *ids(current_span()),
+            )
         )
 
     def send(
@@ -90,53 +103,22 @@ class Records:
 
         code: file, function and line. stack: a traceback as text, where that is all there is.
         """
+        if error is not None and is_recorded(error):
+            return
         file, function, line = code or ("", "", 0)
         source = self._sources.get((file, line)) or self._source(file, function, line)
-        self._send(
-            name,
-            time.time_ns() if nanoseconds is None else nanoseconds,
-            *level,
-            sound(text),
-            source if code else None,
-            dict(extra) if extra else None,
-            error,
-            stack,
-        )
-
-    def _send(
-        self,
-        name: str,
-        nanoseconds: int,
-        level: int,
-        level_name: str,
-        text: str,
-        source: Preset | None,
-        extra: dict[Any, Any] | None,
-        error: BaseException | None,
-        stack: object,
-    ) -> None:
-        box = current_request.get()
-        if extra:
-            extra = _attributes(extra)
-            if box is not None:
-                for key in box.attributes():
-                    extra.pop(key, None)  # no record speaks for another request
-        if error is not None:
-            if is_recorded(error):
-                return
-            extra = {**(extra or {}), **_exception(error)}
-        elif stack:
-            extra = {**(extra or {}), signals.EXCEPTION_STACK: said(stack, LONGEST_MESSAGE)}
+        number, level_name = level
+        box, now = current_request.get(), time_ns()
         self._write(
             LeanLog(
                 self._scopes.get(name) or self._scope(name),
-                nanoseconds,
-                time.time_ns(),
-                severity(level),
+                now if nanoseconds is None else nanoseconds,
+                now,
+                severity(number),
                 "WARN" if level_name == "WARNING" else sound(level_name),
-                text,
-                source,
-                extra,
+                sound(text),
+                source if code else None,
+                _attributes(extra, box, error, stack),
                 box,
                 *ids(current_span()),
             )
@@ -177,20 +159,39 @@ def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
     kept[key] = value
 
 
-def _attributes(extra: Mapping[Any, Any]) -> dict[str, Any]:
-    return {
-        name if type(name) is str and name.isascii() else said(name): value
-        if _is_number(value)
-        else said(value, LONGEST_MESSAGE)
-        for name, value in extra.items()
-        if value is not None
-    }
+def _attributes(
+    extra: Mapping[Any, Any] | None,
+    box: RequestContext | None,
+    error: BaseException | None,
+    stack: object,
+) -> dict[str, Any] | None:
+    found = _plain(extra) if extra else {}
+    if box is not None:
+        for key in box.attributes():
+            found.pop(key, None)  # no record speaks for another request
+    if error is not None:
+        found.update(_exception(error))
+    elif stack:
+        found[signals.EXCEPTION_STACK] = said(stack, LONGEST_MESSAGE)
+    return found or None
+
+
+def _plain(extra: Mapping[Any, Any]) -> dict[str, Any]:
+    """Numbers and truth values as they are, all else as text, without what is None."""
+    found: dict[str, Any] = {}
+    for name, value in extra.items():
+        if value is None:
+            continue
+        if type(name) is not str or not name.isascii():
+            name = said(name)
+        if type(value) is str:
+            found[name] = sound(value)
+        else:
+            found[name] = value if _is_number(value) else said(value, LONGEST_MESSAGE)
+    return found
 
 
 def _is_number(value: object) -> bool:
-    kind = type(value)
-    if kind is str:
-        return False
     return isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**63)
 
 

@@ -24,6 +24,8 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 
 from otelier import _guard
 from otelier.instrumentation.observe import Patches
+from otelier.instrumentation.outputs import is_standard
+from otelier.instrumentation.printed import Printed
 from otelier.instrumentation.records import Records
 from otelier.logformat.entry import Rendered, event_extra, event_text
 from otelier.logformat.plain import said
@@ -88,7 +90,7 @@ class Events:
             seen: list[dict[str, Any]] = []
             made = original(copied(bound, seen), method, event, values)
             if seen:
-                taken(bound, method, values, seen[0], made)
+                return taken(bound, method, values, seen[0], made)
             return made
 
         return _as_of_structlog(_process_event)
@@ -100,30 +102,35 @@ class Events:
         given: Mapping[str, Any],
         event: dict[str, Any],
         made: Any,
-    ) -> None:
+    ) -> Any:
+        """What is to be written: `made`, or our line."""
         try:
             args, kwargs = made
             if isinstance(bound._logger, logging.Logger | logging.LoggerAdapter):
                 if not kwargs and len(args) == 1:
                     self._last.event, self._last.text = _lasting(event), args[0]
             elif _is_output(bound._logger):
-                self._send(method, given, event, args)
+                return self._send(bound._logger, method, given, event, args) or made
         except Exception as error:
             _guard.fault("recording a log record of structlog", error)
+        return made
 
     def _send(
-        self, method: str, given: Mapping[str, Any], event: dict[str, Any], args: Any
-    ) -> None:
-        code, name = _caller()
-        self._records.send(
-            said(event.get("logger") or name),
-            _LEVELS.get(method, _INFO),
-            event_text(event) or said(args[0] if args else ""),
-            code,
-            event_extra(event),
-            error=_exception(given) if _shows_exception(event) else None,
-            stack=event.get("exception"),
-        )
+        self, logger: Any, method: str, given: Mapping[str, Any], event: dict[str, Any], args: Any
+    ) -> Any:
+        """Send it; returns our line for stdout or stderr, where that is asked for."""
+        code, module = _caller()
+        name, level = said(event.get("logger") or module), _LEVELS.get(method, _INFO)
+        text, extra = event_text(event) or said(args[0] if args else ""), event_extra(event)
+        error = _exception(given) if _shows_exception(event) else None
+        stack = event.get("exception")
+        self._records.send(name, level, text, code, extra, error=error, stack=stack)
+        printed = Printed.current
+        if printed is None or not printed.is_asked_for or not _is_standard(logger):
+            return None
+        source = (name, None, code and code[1], code and code[2])
+        line: Any = printed.line(level[1], text, source, extra, error, stack)
+        return ((line if isinstance(args[0], str) else line.encode(),), {}) if args else None
 
 
 def _copied(bound: Any, seen: list[dict[str, Any]]) -> Any:
@@ -170,6 +177,11 @@ def _is_output(logger: Any) -> bool:
     if kind.__name__ in _OUTPUTS:
         return True
     return not f"{kind.__module__}.".startswith(_ELSEWHERE)
+
+
+def _is_standard(logger: Any) -> bool:
+    file = getattr(logger, "_file", None)
+    return type(logger).__name__ in _OUTPUTS and is_standard(getattr(file, "raw", file))
 
 
 def _shows_exception(event: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from itertools import islice
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, Final
 
@@ -126,10 +127,7 @@ class Lines:
         """
         found = self._sources.get(source) or self._written(source)
         if exception:
-            exception = {
-                part: self._shown(_PARTS.get(part, part), sound(said(value, LONGEST_MESSAGE)))
-                for part, value in exception.items()
-            }
+            exception = {part: self._part(part, value) for part, value in exception.items()}
         return self._line(seconds, level, sound(text), found, ids, box, extra, exception)
 
     def _line(
@@ -187,7 +185,10 @@ class Lines:
             made = ',"trace_id":null,"span_id":null' if self._shows_none else ""
         if box is None:
             return made + (',"request_id":null,"user_id":null' if self._shows_none else "")
-        made += f',"{names.request_id}":{quoted(box.request_id)}'
+        if box.request_id:
+            made += f',"{names.request_id}":{quoted(box.request_id)}'
+        elif self._shows_none:
+            made += ',"request_id":null'
         if box.user_id is not None:
             made += f',"{names.user_id}":{quoted(sound(box.user_id, LONGEST_VALUE))}'
         elif self._shows_none:
@@ -197,52 +198,66 @@ class Lines:
         return made
 
     def _extra(self, extra: Mapping[Any, Any]) -> str:
-        """Fields of the app; those with a name of ours together in one."""
+        """Fields of the app: known names and ordinary values, else `_any_extra`."""
+        if self._mask is not None or len(extra) > _MOST_FIELDS:
+            return self._any_extra(extra)
         keys = self._keys
-        if not keys.keys() >= extra.keys():
-            extra = self._learned(extra)
+        parts: list[str] = []
+        for name, value in extra.items():
+            if (key := keys.get(name)) is None:
+                return self._any_extra(extra)
+            kind = type(value)
+            if kind is str and len(value) <= LONGEST_VALUE and value.isascii():
+                parts += (key, quoted(value))
+            elif kind is int and -_ACROSS <= value < _ACROSS:
+                parts += (key, int.__repr__(value))
+            elif kind is float and value - value == 0:
+                parts += (key, float.__repr__(value))
+            else:
+                parts += (key, _dumps(plain(value)))
+        made = "".join(parts)
+        return made if len(made) <= _MOST_CHARACTERS else self._any_extra(extra)
+
+    def _any_extra(self, extra: Mapping[Any, Any]) -> str:
+        """Those with a name of ours are together in one; what finds no room is counted."""
         parts: list[str] = []
         clashing: dict[str, Any] = {}
+        left = max(0, len(extra) - _MOST_FIELDS)
         room = _MOST_CHARACTERS
-        left = 0
-        for name, value in extra.items():
-            if len(parts) >= 2 * _MOST_FIELDS or room < 0:
+        for name, value in self._named(extra).items():
+            if room < 0:
                 left += 1
-            elif name in self._reserved:
-                clashing[name] = self._shown(name, plain(value))
+                continue
+            shown = self._shown(name, plain(value))
+            if name in self._reserved:
+                clashing[name] = shown
             else:
-                text = self._value(name, value)
-                room -= len(text)
-                parts += (keys.get(name) or f",{quoted(name)}:", text)
+                parts.append(f",{quoted(name)}:{_dumps(shown)}")
+                room -= len(parts[-1])
         if clashing:
             parts.append(_fields({EXTRA: clashing}))
         if left:
             parts.append(_fields({LEFT_OUT: left}))
         return "".join(parts)
 
-    def _learned(self, extra: Mapping[Any, Any]) -> dict[str, Any]:
-        """The same under names that are texts; the names are known from now on."""
+    def _named(self, extra: Mapping[Any, Any]) -> dict[str, Any]:
+        """The same under names that are texts, the first hundred; they are known from now on."""
         made: dict[str, Any] = {}
-        for key, value in extra.items():
-            if len(made) > _MOST_FIELDS:
-                made[LEFT_OUT] = len(extra) - len(made)
-                break
+        for key, value in islice(extra.items(), _MOST_FIELDS):
             made[name := free_name(made, key)] = value
-            if name == key and name.isascii():
+            if name == key and name.isascii() and name not in self._reserved:
                 _kept(self._keys, name, f",{quoted(name)}:")
         return made
 
-    def _value(self, name: str, value: Any) -> str:
-        kind = type(value)
-        if self._mask is None:
-            if kind is str:
-                return quoted(value if _is_short(value) else sound(value, LONGEST_VALUE))
-            if kind is int and -_ACROSS <= value < _ACROSS:
-                return int.__repr__(value)
-        return _dumps(self._shown(name, plain(value)))
-
     def _shown(self, name: str, value: Any) -> Any:
         return value if self._mask is None else self._mask(name, value)
+
+    def _part(self, name: str, value: Any) -> Any:
+        if name in _PARTS:
+            return self._shown(_PARTS[name], said(value, LONGEST_MESSAGE))
+        if isinstance(value, dict):
+            return {part: self._part(part, each) for part, each in value.items()}
+        return [self._part("", each) for each in value] if isinstance(value, list) else value
 
     def _exception(
         self, record: logging.LogRecord, event: Mapping[str, Any] | None
@@ -278,10 +293,6 @@ class Lines:
             )
         except Exception:  # the mask, which is somebody else's
             return f'{self._moment(time.time())},"{self._names.message}":""}}'
-
-
-def _is_short(text: str) -> bool:
-    return len(text) <= LONGEST_VALUE and text.isascii()
 
 
 def _fields(values: Mapping[str, Any]) -> str:
