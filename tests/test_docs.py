@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from otelier import cli
+from otelier import JSONFormatter, cli
 from otelier.cli import settings, signals
 from otelier.cli.collector import variables
 
@@ -115,3 +117,18 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
     bad = "[e](gone.md) [f](there.md#gone) [g](#gone)"
     text = f"# Here\n{good} {bad}\n```\n[in code](gone.md)\n```\n"
     assert broken_links(tmp_path / "page.md", text) == ["gone.md", "there.md#gone", "#gone"]
+
+
+def test_examples_of_logs_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each Python block of docs/logs.md runs, and its JSON line has the names that are told."""
+    text = (ROOT / "docs" / "logs.md").read_text(encoding="utf-8")
+    try:
+        for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+            exec(compile(block, "docs/logs.md", "exec"), {"__name__": "docs"})
+    finally:
+        logging.getLogger("shop").handlers.clear()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["message"] == "order 7 is late"
+    (shown,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    plain = logging.LogRecord("shop", logging.INFO, "orders.py", 41, "", (), None, "pay")
+    assert json.loads(JSONFormatter().format(plain)).keys() <= json.loads(shown).keys()

@@ -23,11 +23,11 @@ ROOMS: Sequence[frozenset[str]] = (
     frozenset(("distro", "launcher")),
     frozenset(("pipeline",)),
     frozenset(("instrumentation",)),
+    frozenset(("",)),  # the package itself: its public names
     frozenset(("sdk",)),
     frozenset(("export",)),
     frozenset(
         (
-            "",  # the package itself: its public names
             "_guard",
             "_random",
             "chosen",
@@ -54,6 +54,8 @@ ROOMS: Sequence[frozenset[str]] = (
 )
 READ_ENVIRONMENT = frozenset(("cli", "distro", "early", "launcher", "site"))
 PRINT = frozenset(("cli",))
+# Log records as lines, and whether the app writes such lines itself.
+WRITE_LINES = frozenset(("otelier.instrumentation.printed", "otelier.instrumentation.outputs"))
 FRAMEWORKS = frozenset(("anyio", "fastapi", "redis", "sqlalchemy", "starlette"))
 NO_NAMES = frozenset(("base", "common", "core", "helpers", "misc", "utils"))
 
@@ -161,7 +163,7 @@ def reads_environment(source: Source) -> list[str]:
 
 def prints(source: Source) -> list[str]:
     """`print`, and anything that is done with stdout."""
-    if source.room in PRINT:
+    if source.room in PRINT or source.name in WRITE_LINES:
         return []
     nodes = list(ast.walk(source.tree))
     calls = [

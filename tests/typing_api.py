@@ -5,6 +5,8 @@ What is written here type-checks for users under the strictest settings.
 
 from __future__ import annotations
 
+import logging
+
 import otelier
 
 
@@ -24,3 +26,11 @@ def environment() -> dict[str, str]:
 
 def public_names() -> list[str]:
     return otelier.__all__
+
+
+def json_lines() -> logging.Formatter:
+    return otelier.JSONFormatter(fields="ecs", service={"service.name": "shop"})
+
+
+def refused(user: str) -> None:
+    otelier.security_event("auth.failure", user=user, severity="WARN", attempts=3)

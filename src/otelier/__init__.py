@@ -1,6 +1,7 @@
 """OpenTelemetry for FastAPI, SQLAlchemy and Redis.
 
-The public names. Each is imported when it is first used: the launching process needs none.
+The public names. Each is imported when it is first used: `import otelier` costs nothing and works
+without any framework.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from otelier.version import __version__
 if TYPE_CHECKING:
     from otelier.binding import bind, bind_user
     from otelier.inheritance import environ
+    from otelier.logformat import JSONFormatter
+    from otelier.sdk.security import security_event
 
-__all__ = ["__version__", "bind", "bind_user", "environ"]
+__all__ = ["JSONFormatter", "__version__", "bind", "bind_user", "environ", "security_event"]
 
 _FOUND_IN = {
+    "JSONFormatter": "otelier.logformat",
     "bind": "otelier.binding",
     "bind_user": "otelier.binding",
     "environ": "otelier.inheritance",
+    "security_event": "otelier.sdk.security",
 }
 
 

@@ -150,7 +150,13 @@ class Start:
             "fastapi": {"options": self._http_options()},
             "sqlalchemy": {"on": True, "commenter": self.settings["OTELIER_SQLCOMMENTER"]},
             "redis": {"on": True},
-            "logging": {"level": self.settings["OTELIER_LOG_LEVEL"]},
+            "logging": {
+                "level": self.settings["OTELIER_LOG_LEVEL"],
+                "output": self.settings["OTELIER_LOG_FORMAT"],
+                "fields": self.settings["OTELIER_LOG_FIELDS"],
+            },
+            "loguru": {"on": True},
+            "structlog": {"on": True},
         }
 
     def stand_in(self, library: str, given: Mapping[str, Any]) -> None:

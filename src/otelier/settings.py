@@ -190,7 +190,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
-        meaning="libraries to leave alone: `fastapi`, `sqlalchemy`, `redis`, `logging`, …; `*` for all",
+        meaning="libraries to leave alone: `fastapi`, `sqlalchemy`, `redis`, `logging`, `loguru`, `structlog`, …; `*` for all",
         parse=names,
     ),
     Setting(
@@ -291,6 +291,19 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="lowest level of log records sent when the app sets no level of its own",
         parse=level,
         default="info",
+    ),
+    Setting(
+        name="OTELIER_LOG_FORMAT",
+        meaning="log records on stdout as `json` or `console` lines, in place of the app's formats too; "
+        "`auto` leaves an app alone that has output of its own; `off` leaves all alone",
+        parse=one_of("auto", "json", "console", "off"),
+        default="auto",
+    ),
+    Setting(
+        name="OTELIER_LOG_FIELDS",
+        meaning="names of the fields in JSON lines: `otelier`, `datadog` or `ecs`",
+        parse=one_of("otelier", "datadog", "ecs"),
+        default="otelier",
     ),
     Setting(
         name="OTELIER_SQLCOMMENTER",

@@ -72,6 +72,8 @@ PEER_ADDRESS = "network.peer.address"
 PEER_PORT = "network.peer.port"
 KEY_PATTERN = "otelier.cache.key_pattern"
 
+STREAM = "otelier.stream"
+
 EXCEPTION_TYPE = "exception.type"
 EXCEPTION_MESSAGE = "exception.message"
 EXCEPTION_STACK = "exception.stacktrace"
@@ -272,6 +274,9 @@ SIGNALS: tuple[Signal, ...] = (
     _attribute(CODE_FILE, "file that logged", _LOG, CODE),
     _attribute(CODE_FUNCTION, "function that logged", _LOG, CODE),
     _attribute(CODE_LINE, "line that logged", _LOG, CODE, "int"),
+    _attribute(
+        STREAM, "`security`: what such a record is routed by", "record of `security_event`", ""
+    ),
     Signal(
         name=REQUEST_DURATION,
         kind="histogram",

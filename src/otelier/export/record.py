@@ -20,7 +20,8 @@ class LeanLog:
 
     time, observed: nanoseconds since 1970. severity_number: as in the logs data model, 1 to 24.
     preset, extra: attributes; on equal keys `extra` wins. box: its ids are added on encoding.
-    trace_id, span_id: 0 outside a span. flags: W3C trace flags.
+    trace_id, span_id: 0 outside a span. flags: W3C trace flags. is_kept: of the last to be dropped
+    where there is no room: a record of the security stream.
     """
 
     __slots__ = (
@@ -29,6 +30,7 @@ class LeanLog:
         "event_name",
         "extra",
         "flags",
+        "is_kept",
         "observed",
         "preset",
         "scope",
@@ -56,6 +58,7 @@ class LeanLog:
         span_id: int = 0,
         flags: int = 0,
         event_name: str = "",
+        is_kept: bool = False,
     ) -> None:
         self.scope = scope
         self.time = time
@@ -70,3 +73,4 @@ class LeanLog:
         self.span_id = span_id
         self.flags = flags
         self.event_name = event_name
+        self.is_kept = is_kept

@@ -40,7 +40,7 @@ from otelier.instrumentation.parent import extracted
 from otelier.instrumentation.routes import watch_fastapi, watch_responses, watch_starlette
 from otelier.instrumentation.threads import watch_threads
 from otelier.instrumentation.user import Users
-from otelier.sdk.logs import writer
+from otelier.sdk.logs import telling
 from otelier.sources import Network, Source
 from otelier.version import __version__
 
@@ -258,5 +258,5 @@ def instruments(
     return Instruments(
         get_tracer(*about, tracer_provider, SCHEMA_URL),
         get_meter(*about, meter_provider, SCHEMA_URL),
-        writer(logger_provider or get_logger_provider()),
+        telling(logger_provider or get_logger_provider()),
     )

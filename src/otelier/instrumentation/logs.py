@@ -14,38 +14,21 @@ from __future__ import annotations
 
 import logging
 import re
-import time
-import traceback
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from opentelemetry._logs import get_logger_provider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from otelier import _guard, signals
-from otelier._upstream import current_span
-from otelier.context import current_request
-from otelier.errors import is_recorded, message, type_name
-from otelier.export.anyvalue import shown
-from otelier.export.preset import Preset
-from otelier.export.record import LeanLog
-from otelier.instrumentation.masked import mask_text
-from otelier.instrumentation.observe import SCHEMA_URL, Patches
-from otelier.instrumentation.servers import role
-from otelier.sdk.lean_span import ids
-from otelier.sdk.logs import Write, writer
+from otelier import _guard
+from otelier.instrumentation.observe import Patches
+from otelier.instrumentation.printed import Printed
+from otelier.instrumentation.records import Handed, Records, handed
+from otelier.logformat.entry import PROMOTED, text_of
+from otelier.sdk.logs import Echo, writer
 
-_CLIENTS = ("httpx", "urllib3", "aiohttp", "requests")
 _SDK = "opentelemetry"
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_NOISE = {"color_message"}  # uvicorn's message once more, with terminal colours
-_PROMOTED = "otelier_promoted"
-_NOT_EXTRA = _STANDARD | _NOISE | {_PROMOTED}
-_LONGEST = 16_384
-_MOST_EXTRAS = 128
-_MOST_KEPT = 4096
-
 # The exporter's words for a receiver that is away, from its HTTP client.
 _UNREACHABLE = re.compile(
     r"host='([^']+)', port=(\d+).*?(Connection refused|Name or service not known|timed out)"
@@ -53,15 +36,28 @@ _UNREACHABLE = re.compile(
 
 
 class LogsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Stands in for contrib's `logging`; does nothing unless our distro gives it a `level`."""
+    """Stands in for contrib's `logging`; does nothing unless our distro gives it a `level`.
+
+    output: how records are printed, `auto`, `json`, `console` or `off`. fields: see `Printed`.
+    """
 
     def instrumentation_dependencies(self) -> Collection[str]:
         return ()
 
-    def _instrument(self, *, level: int | None = None, **_: Any) -> None:
+    def _instrument(
+        self,
+        *,
+        level: int | None = None,
+        output: str = "off",
+        fields: str = "otelier",
+        **_: Any,
+    ) -> None:
         self._patches = Patches()
         if level is not None:
-            capture = Capture(level, Records(writer(get_logger_provider())))
+            provider = get_logger_provider()
+            if output != "off":
+                self._print(output, fields, provider)
+            capture = Capture(level, Records(writer(provider)), Printed.current)
             self._patches.replace(logging.Logger, "isEnabledFor", capture.enabling)
             self._patches.replace(logging.Logger, "makeRecord", capture.marking)
             self._patches.replace(logging.Logger, "callHandlers", capture.capturing)
@@ -69,16 +65,27 @@ class LogsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     def _uninstrument(self, **_: Any) -> None:
         self._patches.restore()
+        Printed.current = Echo.show = None
+
+    def _print(self, output: str, fields: str, provider: Any) -> None:
+        resource = getattr(getattr(provider, "resource", None), "attributes", None)
+        printed = Printed.current = Printed(output, fields, resource)
+        Echo.show = printed.show
+        self._patches.replace(logging.Logger, "addHandler", printed.adding)
+        if printed.is_asked_for:
+            self._patches.replace(logging.Handler, "format", printed.formatting)
 
 
 class Capture:
     """Wraps the methods of `logging.Logger`.
 
-    level: the lowest that is sent for loggers whose level nobody has set.
+    level: the lowest that is sent for loggers whose level nobody has set. printed: where records
+    are lines of ours as well.
     """
 
-    def __init__(self, level: int, records: Records) -> None:
+    def __init__(self, level: int, records: Records, printed: Printed | None = None) -> None:
         self._level = level
+        self._printed = printed
         self._records = records
         self._root_is_set = logging.root.level != logging.WARNING
         self._enabled: Any = logging.Logger.isEnabledFor
@@ -111,7 +118,8 @@ class Capture:
         return makeRecord
 
     def capturing(self, original: Any) -> Any:
-        emit = self._records.emit
+        emit, printed = self._records.emit, self._printed
+        hand = partial(_hand, original)
 
         def callHandlers(logger: logging.Logger, record: logging.LogRecord) -> None:
             is_sdk = False
@@ -119,18 +127,20 @@ class Capture:
                 if record.name.startswith(_SDK) and _is_of_the_sdk(record.name):
                     is_sdk = True
                     _say(record)
-                elif not record.name.startswith(role.unsent):
+                elif not (_is_unsent(record) or (Handed.is_on and _is_sent(record))):
                     emit(record)
             except Exception as error:
                 _guard.fault("recording a log record", error)
-            if not is_sdk and _PROMOTED not in record.__dict__:
-                original(logger, record)
+            if is_sdk or (printed is not None and _is_printed(printed, logger, record)):
+                return
+            if PROMOTED not in record.__dict__:
+                hand(logger, record) if Handed.is_on else original(logger, record)
 
         return callHandlers
 
     def _mark(self, logger: logging.Logger, record: logging.LogRecord) -> None:
         if not self._enabled(logger, record.levelno):
-            setattr(record, _PROMOTED, True)
+            setattr(record, PROMOTED, True)
 
     def _promotes(self, logger: logging.Logger, level: int) -> bool:
         if level < self._level or self._root_is_set or logger.manager.disable >= level:
@@ -143,131 +153,31 @@ class Capture:
         return not logger.disabled
 
 
-class Records:
-    """Turns records of `logging` into ours. write: takes them.
-
-    What is the same each time, the logger's scope and the line that logs, is made once.
-    """
-
-    def __init__(self, write: Write) -> None:
-        self._write = write
-        self._scopes: dict[str, InstrumentationScope] = {}
-        self._sources: dict[tuple[str, int], Preset] = {}
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Send one record; its trace context is the current span's."""
-        extra, box = _extra(record), current_request.get()
-        if extra and box is not None:
-            for name in box.ids():
-                extra.pop(name, None)  # no record speaks for another request
-        if record.exc_info and (error := record.exc_info[1]) is not None:
-            if is_recorded(error):
-                return
-            extra = {**(extra or {}), **_exception(error)}
-        self._write(
-            LeanLog(
-                self._scopes.get(record.name) or self._scope(record.name),
-                int(record.created * 1e9),
-                time.time_ns(),
-                severity(record.levelno),
-                _level_name(record),
-                _body(record),
-                self._sources.get((record.pathname, record.lineno)) or self._source(record),
-                extra,
-                box,
-                *ids(current_span()),
-            )
-        )
-
-    def _scope(self, name: str) -> InstrumentationScope:
-        found = InstrumentationScope(bounded(name), None, SCHEMA_URL)
-        _keep(self._scopes, name, found)
-        return found
-
-    def _source(self, record: logging.LogRecord) -> Preset:
-        found = Preset(
-            {
-                signals.CODE_FILE: bounded(record.pathname),
-                signals.CODE_FUNCTION: bounded(record.funcName or ""),
-                signals.CODE_LINE: record.lineno,
-            }
-        )
-        _keep(self._sources, (record.pathname, record.lineno), found)
-        return found
-
-
 def _is_of_the_sdk(name: str) -> bool:
     return f"{name}.".startswith(f"{_SDK}.")
 
 
-def severity(level: int) -> int:
-    """Python's 10, 20 … 50 are OpenTelemetry's 5, 9 … 21; levels between take the steps between.
-
-    Source: logs data model, `SeverityNumber`.
-    """
-    if level <= 0:
-        return 0
-    tens, rest = divmod(min(level, 59), 10)
-    return 1 + 4 * tens + min(rest, 3)
-
-
-def bounded(text: str) -> str:
-    """Not longer than what is sent, and fit for UTF-8."""
-    text = text[:_LONGEST]
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
-    """Names and lines come from the app's code; where they do not, the memory stays bounded."""
-    if len(kept) >= _MOST_KEPT:
-        kept.clear()
-    kept[key] = value
-
-
-def _level_name(record: logging.LogRecord) -> str:
-    return "WARN" if record.levelname == "WARNING" else bounded(record.levelname)
-
-
-def _body(record: logging.LogRecord) -> str:
-    """The text; without the addresses that HTTP clients log, at INFO, user and query included."""
+def _is_printed(printed: Printed, logger: logging.Logger, record: logging.LogRecord) -> bool:
     try:
-        text = record.getMessage()
-    except Exception as error:  # arguments that do not fit, or that cannot say what they are
-        text = f"{shown(record.msg, _LONGEST)} (arguments not shown: {type(error).__name__})"
-    return bounded(mask_text(text) if record.name.startswith(_CLIENTS) else text)
+        return printed.takes(logger, record)
+    except Exception as error:
+        _guard.fault("printing a log record", error)
+        return False
 
 
-def _extra(record: logging.LogRecord) -> dict[str, Any] | None:
-    values = record.__dict__
-    names: Collection[str] = values.keys() - _NOT_EXTRA
-    if not names:
-        return None
-    if len(names) > _MOST_EXTRAS:
-        names = [name for name in values if name not in _NOT_EXTRA][:_MOST_EXTRAS]
-    return {
-        bounded(str(name)): value if _is_number(value := values[name]) else _text(value)
-        for name in names
-        if values[name] is not None
-    }
+def _is_sent(record: logging.LogRecord) -> bool:
+    """Whether it comes from loguru, which had it sent."""
+    return Handed.is_on and handed.text is not None and handed.has(text_of(record))
 
 
-def _text(value: object) -> str:
+def _hand(original: Any, logger: logging.Logger, record: logging.LogRecord) -> None:
+    """Let the app's handlers have the record; one of them may give it to loguru."""
+    before = handed.text
     try:
-        return bounded(str(value))
-    except Exception:  # the app's own, which cannot say what it is
-        return bounded(shown(value, _LONGEST))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**63)
-
-
-def _exception(error: BaseException) -> dict[str, str]:
-    return {
-        signals.EXCEPTION_TYPE: type_name(error),
-        signals.EXCEPTION_MESSAGE: bounded(message(error)),
-        signals.EXCEPTION_STACK: bounded("".join(traceback.format_exception(error))),
-    }
+        handed.text = text_of(record)
+        original(logger, record)
+    finally:
+        handed.text = before
 
 
 def _say(record: logging.LogRecord) -> None:

@@ -21,7 +21,7 @@ from otelier.context import current_request
 from otelier.export.record import LeanLog
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
 from otelier.sdk.lean_span import ids
-from otelier.sdk.logs import Write, writer
+from otelier.sdk.logs import Write, telling
 from otelier.version import __version__
 
 _SCOPE = InstrumentationScope("otelier.http", __version__, SCHEMA_URL)
@@ -43,7 +43,7 @@ def _configure_nothing(config: Any) -> None:
 
 
 def _keep_refusals(patches: Patches, routing: ModuleType) -> None:
-    write = writer(get_logger_provider())
+    write = telling(get_logger_provider())
 
     def make(original: Any) -> Any:
         def validation_failed(error: Any) -> None:

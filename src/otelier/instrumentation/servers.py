@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from otelier import _guard
 from otelier.instrumentation.observe import Patches
 
-_ACCESS = ("uvicorn.access", "gunicorn.access", "hypercorn.access")
+ACCESS = ("uvicorn.access", "gunicorn.access", "hypercorn.access")
 _SUPERVISORS = ("uvicorn", "gunicorn", "watchfiles", "fastapi_cli")
 
 
@@ -44,11 +44,11 @@ class Role:
 
     def serve(self) -> None:
         self.is_supervisor = False
-        self.unsent: tuple[str, ...] = _ACCESS
+        self.unsent: tuple[str, ...] = ACCESS
 
     def supervise(self) -> None:
         self.is_supervisor = True
-        self.unsent = _ACCESS + _SUPERVISORS
+        self.unsent = ACCESS + _SUPERVISORS
 
 
 role = Role()
@@ -87,7 +87,7 @@ def _configuring(patches: Patches, module: ModuleType) -> None:
 
     def make(original: Any) -> Any:
         def call(config: Any, *args: Any, **kwargs: Any) -> Any:
-            before, role.unsent = role.unsent, _ACCESS + _SUPERVISORS
+            before, role.unsent = role.unsent, ACCESS + _SUPERVISORS
             try:
                 return original(config, *args, **kwargs)
             finally:

@@ -32,7 +32,7 @@ from otelier.instrumentation.outcome import Instruments
 from otelier.instrumentation.routes import watch_fastapi, watch_starlette
 from otelier.instrumentation.standin import Lane
 from otelier.instrumentation.standin_asides import Asides, Wishes
-from otelier.sdk.logs import writer
+from otelier.sdk.logs import telling
 from otelier.version import __version__
 
 _FASTAPI_MARK = "fastapi.telemetry"
@@ -245,4 +245,4 @@ def _instruments(given: Mapping[str, Any], tracer: Tracer) -> Instruments:
     meter = given.get("meter") or get_meter(
         "otelier.http", __version__, given.get("meter_provider"), SCHEMA_URL
     )
-    return Instruments(tracer, meter, writer(get_logger_provider()))
+    return Instruments(tracer, meter, telling(get_logger_provider()))

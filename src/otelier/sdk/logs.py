@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from opentelemetry._logs import LoggerProvider, LogRecord, SeverityNumber
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
@@ -25,6 +25,24 @@ def writer(provider: LoggerProvider) -> Write:
         logger.emit(api_record(log))
 
     return emit
+
+
+class Echo:
+    """show: is given our own records as well, those that no logging library has seen."""
+
+    show: ClassVar[Callable[[LeanLog], object] | None] = None
+
+
+def telling(provider: LoggerProvider) -> Write:
+    """What takes records of our own: to be sent, and shown where that is asked for."""
+    write = writer(provider)
+
+    def tell(log: LeanLog) -> None:
+        write(log)
+        if Echo.show is not None:
+            Echo.show(log)
+
+    return tell
 
 
 def api_record(log: LeanLog) -> LogRecord:

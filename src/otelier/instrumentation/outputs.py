@@ -1,0 +1,156 @@
+"""Where the handlers of an app write: which lines are the app's own, and which a server's.
+
+A handler counts by its class and its stream, at the moment that it is asked about. Whatever is not
+known counts as the app's own output: nothing is then printed beside it.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from enum import Enum, auto
+from typing import Any
+
+
+class Place(Enum):
+    """OWN: a stream of the app on stdout or stderr. OTHER_OWN: output of the app in another way.
+    SERVERS: what a server has put there by itself. ELSEWHERE: a file, the network, nowhere.
+    """
+
+    OWN = auto()
+    OTHER_OWN = auto()
+    SERVERS = auto()
+    ELSEWHERE = auto()
+
+
+_ELSEWHERE: tuple[type[logging.Handler], ...] = (
+    logging.FileHandler,
+    logging.NullHandler,
+    logging.handlers.SocketHandler,
+    logging.handlers.SysLogHandler,
+    logging.handlers.SMTPHandler,
+    logging.handlers.HTTPHandler,
+    logging.handlers.NTEventLogHandler,
+    logging.handlers.BufferingHandler,
+)
+_ELSEWHERE_PACKAGES = frozenset(
+    (
+        "_pytest",
+        "ddtrace",
+        "ecs_logging",
+        "elasticapm",
+        "fluent",
+        "google",
+        "graypy",
+        "logging_loki",
+        "logstash",
+        "logstash_async",
+        "logtail",
+        "newrelic",
+        "opentelemetry",
+        "raven",
+        "rollbar",
+        "sentry_sdk",
+        "watchtower",
+    )
+)
+
+# The formats that uvicorn and FastAPI's command come with; one that a user has changed is theirs.
+_SERVER_FORMATTERS = ("uvicorn.logging", "fastapi_cli.utils.cli")
+_SERVER_FORMATS = (
+    "%(levelprefix)s %(message)s",
+    '%(levelprefix)s %(client_addr)s - "%(request_line)s" %(status_code)s',
+    "%(levelprefix)s %(client_addr)s - '%(request_line)s' %(status_code)s",
+)
+SERVERS = ("uvicorn", "gunicorn", "hypercorn", "granian", "daphne")
+_COMMAND = "fastapi_cli"
+_PRINTING_FACTORIES = ("PrintLoggerFactory", "WriteLoggerFactory", "BytesLoggerFactory")
+
+
+def place(handler: logging.Handler) -> Place:
+    if isinstance(handler, _ELSEWHERE):
+        return Place.ELSEWHERE
+    if isinstance(handler, logging.StreamHandler):
+        if not is_standard(handler.stream):
+            return Place.ELSEWHERE
+        return Place.SERVERS if _is_of_a_server(handler) else Place.OWN
+    package = type(handler).__module__.partition(".")[0]
+    return Place.ELSEWHERE if package in _ELSEWHERE_PACKAGES else Place.OTHER_OWN
+
+
+def is_standard(stream: Any) -> bool:
+    """Whether it is stdout or stderr, perhaps in a wrapper."""
+    for known in (sys.stderr, sys.stdout, sys.__stderr__, sys.__stdout__):
+        if stream is known:
+            return True
+    with suppress(Exception):  # a stream of the app's own class, or closed
+        return stream.fileno() in (1, 2)
+    return False
+
+
+def _is_of_a_server(handler: logging.Handler) -> bool:
+    if getattr(handler, "_gunicorn", False):
+        return True
+    form: Any = handler.formatter
+    return type(form).__module__ in _SERVER_FORMATTERS and form._fmt in _SERVER_FORMATS
+
+
+def on_path(logger: logging.Logger) -> Iterator[logging.Handler]:
+    """The handlers that are given a record of this logger."""
+    above: logging.Logger | None = logger
+    while above is not None:
+        yield from above.handlers
+        above = above.parent if above.propagate else None
+
+
+def app_prints() -> bool:
+    """Whether the app has output of its own on any logger, or by loguru or structlog."""
+    return _has_own(logging.root) or _is_by_loguru() or _is_by_structlog() or _any_logger_has_own()
+
+
+def _any_logger_has_own() -> bool:
+    known = list(logging.root.manager.loggerDict.items())
+    return any(
+        isinstance(logger, logging.Logger) and logger.handlers and _has_own(logger)
+        for name, logger in known
+        if not name.startswith(_COMMAND)
+    )
+
+
+def _has_own(logger: logging.Logger) -> bool:
+    return any(place(each) in (Place.OWN, Place.OTHER_OWN) for each in logger.handlers)
+
+
+def _is_by_loguru() -> bool:
+    loguru = sys.modules.get("loguru")
+    with suppress(Exception):  # half imported, or another release
+        return loguru is not None and bool(loguru.logger._core.handlers)
+    return False
+
+
+def _is_by_structlog() -> bool:
+    structlog = sys.modules.get("structlog")
+    with suppress(Exception):
+        if structlog is not None and structlog.is_configured():
+            factory = structlog.get_config()["logger_factory"]
+            return type(factory).__name__ in _PRINTING_FACTORIES
+    return False
+
+
+def serves(name: str) -> bool:
+    """Whether a logger of this name, or what is set up so far, tells that this is a server."""
+    if name.startswith(SERVERS):
+        return True
+    known = logging.root.manager.loggerDict
+    return any(
+        isinstance(logger := known.get(each), logging.Logger) and bool(logger.handlers)
+        for each in ("uvicorn", "gunicorn.error", "hypercorn.error")
+    )
+
+
+def is_of_the_command(name: str) -> bool:
+    """FastAPI's own command speaks to whoever has typed it."""
+    return name.startswith(_COMMAND)

@@ -1,0 +1,254 @@
+"""Log records as lines of our own on stdout.
+
+`auto`: only where the app has no output of its own, and in a process that serves. What a server has
+put there by itself counts as none and stays silent: its records are among ours. A process that
+serves nothing keeps its stdout; what Python would have said on stderr for want of a handler is said
+there, as a line of ours. `json` and `console`: always; handlers of the app on stdout or stderr stay
+where they are, in place of ours, and their formatters are replaced.
+
+Each record is one line, whatever the logging configuration: no handler of ours is attached, and
+handlers that write elsewhere are given what they would have been given without us. In place of a
+server's access line is our access record. Runs in the thread that logs.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import sys
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from otelier import _guard, signals
+from otelier._upstream import current_span
+from otelier.context import RequestContext, current_request
+from otelier.errors import is_recorded
+from otelier.export.record import LeanLog
+from otelier.instrumentation import outputs
+from otelier.instrumentation.masked import mask_text
+from otelier.instrumentation.outputs import Place, place
+from otelier.instrumentation.servers import ACCESS
+from otelier.logformat.console import ConsoleLines
+from otelier.logformat.entry import PROMOTED, described, exception_of, text_of
+from otelier.logformat.lines import Lines, Mask
+from otelier.sdk.lean_span import ids
+
+CLIENTS = ("httpx", "urllib3", "aiohttp", "requests")
+_LOOKED_AT = 1.0
+"""Seconds for which it is remembered whether the app prints; a new handler is seen at once."""
+
+_EXCEPTION = {
+    signals.EXCEPTION_TYPE: "type",
+    signals.EXCEPTION_MESSAGE: "message",
+    signals.EXCEPTION_STACK: "stack",
+}
+
+
+def _ids() -> tuple[int, int]:
+    return ids(current_span())[:2]
+
+
+class Printed:
+    """how: `auto`, `json` or `console`. fields: `otelier`, `datadog` or `ecs`.
+
+    service: attributes of the resource. mask: as for `JSONFormatter`.
+    """
+
+    current: ClassVar[Printed | None] = None
+    """The one of this process, where there is one."""
+
+    def __init__(
+        self,
+        how: str,
+        fields: str = "otelier",
+        service: Mapping[str, Any] | None = None,
+        mask: Mask | None = None,
+    ) -> None:
+        self.is_asked_for = how != "auto"
+        self._how = how
+        self._fields, self._service, self._mask = fields, service, mask
+        self._made: Lines | ConsoleLines | None = None
+        self._serves = False
+        self._prints = False
+        self._looked_at = float("-inf")
+        # For its lock, which a fork renews.
+        self._holder = logging.Handler()
+
+    # Records of `logging`
+
+    def takes(self, logger: logging.Logger, record: logging.LogRecord) -> bool:
+        """Print the record, and give it to the handlers that write elsewhere.
+
+        False where all is to be as it is without us.
+        """
+        places = [(handler, place(handler)) for handler in outputs.on_path(logger)]
+        if self._is_the_apps(record, {found for _, found in places}):
+            return False
+        if not self._print(record, bare=not places):
+            return False
+        if PROMOTED not in record.__dict__:
+            for handler, found in places:
+                if found is Place.ELSEWHERE and record.levelno >= handler.level:
+                    handler.handle(record)
+        return True
+
+    def _is_the_apps(self, record: logging.LogRecord, places: Collection[Place]) -> bool:
+        """Whether a handler of the app prints it, or is all the output that there is to be."""
+        if outputs.is_of_the_command(record.name):
+            return True
+        if Place.OWN in places or Place.OTHER_OWN in places:
+            return not (self.is_asked_for and _is_access(record))
+        return not self.is_asked_for and self._app_prints()
+
+    def _print(self, record: logging.LogRecord, *, bare: bool) -> bool:
+        """Whether the record is dealt with."""
+        if not (self.is_asked_for or self._is_server(record.name)):
+            last: Any = logging.lastResort
+            said = bare and last is not None and record.levelno >= last.level
+            if said and PROMOTED not in record.__dict__:
+                self._write(self.lines.of(_safe(record)), sys.stderr)
+                return True
+            return False
+        if not self._has_been_said(record):
+            self._write(self.lines.of(_safe(record)))
+        return True
+
+    def _has_been_said(self, record: logging.LogRecord) -> bool:
+        """By a record of ours: of the access, or of the exception."""
+        if _is_access(record):
+            return True
+        error = exception_of(record) if record.exc_info else None
+        return error is not None and is_recorded(error)
+
+    def _is_server(self, name: str) -> bool:
+        if not self._serves:
+            self._serves = current_request.get() is not None or outputs.serves(name)
+        return self._serves
+
+    def _app_prints(self) -> bool:
+        now = time.monotonic()
+        if now - self._looked_at > _LOOKED_AT:
+            self._prints = outputs.app_prints()
+            self._looked_at = now
+        return self._prints
+
+    # Other records
+
+    def show(self, log: LeanLog) -> None:
+        """Print a record of our own: of an access, an unhandled exception, an event."""
+        try:
+            if self.is_asked_for or not self._app_prints():
+                self._serves = True
+                self._write(self._line(log))
+        except Exception as error:
+            _guard.fault("printing a log record", error)
+
+    def _line(self, log: LeanLog) -> str:
+        extra = {**(log.preset or {}), **(log.extra or {})}
+        exception = {part: extra.pop(name) for name, part in _EXCEPTION.items() if name in extra}
+        if log.event_name:
+            extra["event.name"] = log.event_name
+        level = "WARNING" if log.severity_text == "WARN" else log.severity_text
+        source = (log.scope.name, None, None, None)
+        box = _of_user(extra.pop(signals.USER_ID), log.box) if signals.USER_ID in extra else log.box
+        about = (log.trace_id, log.span_id), box, extra, exception or None
+        return self.lines.of_values(log.time / 1e9, level, log.body, source, *about)
+
+    def line(
+        self,
+        level: str,
+        text: str,
+        source: tuple[Any, Any, Any, Any],
+        extra: Mapping[Any, Any],
+        error: BaseException | None,
+        stack: object = None,
+    ) -> str:
+        """What another library logs now, in place of its own line."""
+        box = current_request.get()
+        exception: Mapping[str, Any] | None = {"stack": stack} if stack else None
+        if error is not None:
+            exception = described(error, lambda name, value: value)
+        return self.lines.of_values(time.time(), level, text, source, _ids(), box, extra, exception)
+
+    # Lines
+
+    @property
+    def lines(self) -> Lines | ConsoleLines:
+        if self._made is None:
+            is_terminal = _is_terminal(sys.stdout)
+            if self._how == "console" or (self._how == "auto" and is_terminal):
+                self._made = ConsoleLines(colours=is_terminal, mask=self._mask, ids=_ids)
+            else:
+                self._made = Lines(self._fields, self._service, self._mask, _ids)
+        return self._made
+
+    def _write(self, line: str, stream: Any = None) -> None:
+        stream = sys.stdout if stream is None else stream
+        holder = self._holder
+        holder.acquire()
+        try:
+            with suppress(OSError, ValueError, RuntimeError, AttributeError):
+                try:
+                    stream.write(f"{line}\n")
+                except UnicodeEncodeError:
+                    encoding = stream.encoding or "ascii"
+                    stream.write(f"{line.encode(encoding, 'replace').decode(encoding)}\n")
+                stream.flush()
+        finally:
+            holder.release()
+
+    # Hooks
+
+    def formatting(self, original: Any) -> Any:
+        """`Handler.format`: a handler of the app on stdout or stderr writes our line."""
+
+        def format_(handler: logging.Handler, record: logging.LogRecord) -> Any:
+            try:
+                if isinstance(handler, logging.StreamHandler) and (
+                    place(handler) is not Place.ELSEWHERE
+                ):
+                    return self.lines.of(record)
+            except Exception as error:
+                _guard.fault("formatting a log record", error)
+            return original(handler, record)
+
+        return format_
+
+    def adding(self, original: Any) -> Any:
+        """`Logger.addHandler`: the app may have output of its own from now on."""
+
+        def addHandler(logger: logging.Logger, handler: logging.Handler) -> None:
+            original(logger, handler)
+            self._looked_at = float("-inf")
+
+        return addHandler
+
+
+def _of_user(user: Any, box: RequestContext | None) -> RequestContext:
+    """For a record about somebody else than the user of its request."""
+    made = RequestContext(box.request_id if box is not None else "")
+    made.user_id = user
+    made.session_id = box.session_id if box is not None else None
+    return made
+
+
+def _is_access(record: logging.LogRecord) -> bool:
+    """A server's line about a request that has a record of ours, or is to have none."""
+    return record.name.startswith(ACCESS) and current_request.get() is not None
+
+
+def _safe(record: logging.LogRecord) -> logging.LogRecord:
+    """Without the addresses that HTTP clients log, at INFO, user and query included."""
+    if not record.name.startswith(CLIENTS):
+        return record
+    copied = copy.copy(record)
+    copied.msg, copied.args = mask_text(text_of(record)), ()
+    return copied
+
+
+def _is_terminal(stream: Any) -> bool:
+    with suppress(Exception):  # closed, missing, or the app's own
+        return bool(stream.isatty())
+    return False

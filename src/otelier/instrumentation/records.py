@@ -1,0 +1,225 @@
+"""From what an app logs to the records that are sent, whichever library it logs with.
+
+Runs in the thread that logs. A record holds nothing of the app that could change later: numbers
+stay numbers, all else becomes text. What a record says, whatever is in it, is `logformat`'s.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from time import time_ns
+from typing import Any, ClassVar
+
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from otelier import signals
+from otelier._upstream import current_span
+from otelier.context import RequestContext, current_request
+from otelier.errors import is_recorded, message, type_name
+from otelier.export.preset import Preset
+from otelier.export.record import LeanLog
+from otelier.instrumentation.masked import mask_text
+from otelier.instrumentation.observe import SCHEMA_URL
+from otelier.instrumentation.printed import CLIENTS
+from otelier.logformat.entry import (
+    Rendered,
+    event_extra,
+    event_of,
+    event_text,
+    exception_of,
+    extra_of,
+    stack_of,
+    text_of,
+)
+from otelier.logformat.plain import LONGEST_MESSAGE, said, sound
+from otelier.sdk.lean_span import ids
+from otelier.sdk.logs import Write
+
+_MOST_KEPT = 4096
+_MOST_EXTRAS = 128
+_USUAL = frozenset(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
+
+
+class Records:
+    """Makes records and hands them to `write`.
+
+    What is the same each time, the logger's scope and the line that logs, is made once.
+    """
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._scopes: dict[str, InstrumentationScope] = {}
+        self._sources: dict[tuple[Any, Any], Preset] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send a record of `logging`."""
+        msg: Any = record.msg
+        if (Rendered.event is not None or type(msg) is dict) and (event := event_of(record)):
+            text, stack = event_text(event) or text_of(record), event.get("exception")
+            given: Mapping[Any, Any] | None = event_extra(event)
+        else:
+            text, stack, given = text_of(record), None, extra_of(record)
+        name = record.name
+        if name.startswith(CLIENTS):
+            text = mask_text(text)  # at INFO they log addresses, user and query included
+        error = exception_of(record) if record.exc_info else None
+        box = current_request.get()
+        if error is not None and is_recorded(error):
+            return
+        extra = None
+        if given or error is not None or stack:
+            extra = _attributes(given, box, error, stack)
+        level = record.levelname
+        self._write(
+            LeanLog(
+                self._scopes.get(name) or self._scope(name),
+                int(record.created * 1e9),
+                time_ns(),
+                severity(record.levelno),
+                "WARN" if level == "WARNING" else level if level in _USUAL else sound(level),
+                text,
+                self._sources.get((record.pathname, record.lineno))
+                or self._source(record.pathname, record.funcName, record.lineno),
+                extra,
+                box,
+                *ids(current_span()),
+            )
+        )
+
+    def send(
+        self,
+        name: str,
+        level: tuple[int, str],
+        text: str,
+        code: tuple[str, str, int] | None,
+        extra: Mapping[Any, Any] | None,
+        *,
+        nanoseconds: int | None = None,
+        error: BaseException | None = None,
+        stack: object = None,
+    ) -> None:
+        """Send what another library logs.
+
+        code: file, function and line. stack: a traceback as text, where that is all there is.
+        """
+        if error is not None and is_recorded(error):
+            return
+        file, function, line = code or ("", "", 0)
+        source = self._sources.get((file, line)) or self._source(file, function, line)
+        number, level_name = level
+        box, now = current_request.get(), time_ns()
+        self._write(
+            LeanLog(
+                self._scopes.get(name) or self._scope(name),
+                now if nanoseconds is None else nanoseconds,
+                now,
+                severity(number),
+                "WARN" if level_name == "WARNING" else sound(level_name),
+                sound(text),
+                source if code else None,
+                _attributes(extra, box, error, stack),
+                box,
+                *ids(current_span()),
+            )
+        )
+
+    def _scope(self, name: str) -> InstrumentationScope:
+        found = InstrumentationScope(sound(name), None, SCHEMA_URL)
+        _keep(self._scopes, name, found)
+        return found
+
+    def _source(self, file: str, function: str | None, line: int) -> Preset:
+        found = Preset(
+            {
+                signals.CODE_FILE: sound(file),
+                signals.CODE_FUNCTION: sound(function or ""),
+                signals.CODE_LINE: line,
+            }
+        )
+        _keep(self._sources, (file, line), found)
+        return found
+
+
+def severity(level: int) -> int:
+    """Python's 10, 20 … 50 are OpenTelemetry's 5, 9 … 21; levels between take the steps between.
+
+    Source: logs data model, `SeverityNumber`.
+    """
+    if level <= 0:
+        return 0
+    tens, rest = divmod(min(level, 59), 10)
+    return 1 + 4 * tens + min(rest, 3)
+
+
+def _keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
+    """Names and lines come from the app's code; where they do not, the memory stays bounded."""
+    if len(kept) >= _MOST_KEPT:
+        kept.clear()
+    kept[key] = value
+
+
+def _attributes(
+    extra: Mapping[Any, Any] | None,
+    box: RequestContext | None,
+    error: BaseException | None,
+    stack: object,
+) -> dict[str, Any] | None:
+    found = _plain(extra) if extra else {}
+    if box is not None:
+        for key in box.ids():
+            found.pop(key, None)  # no record speaks for another request
+    if error is not None:
+        found.update(_exception(error))
+    elif stack:
+        found[signals.EXCEPTION_STACK] = said(stack, LONGEST_MESSAGE)
+    return found or None
+
+
+def _plain(extra: Mapping[Any, Any]) -> dict[str, Any]:
+    """Numbers and truth values as they are, all else as text, without what is None."""
+    found: dict[str, Any] = {}
+    for name, value in extra.items():
+        if value is None:
+            continue
+        if len(found) >= _MOST_EXTRAS:
+            break
+        if type(name) is not str or not name.isascii():
+            name = said(name)
+        if type(value) is str:
+            found[name] = sound(value)
+        else:
+            found[name] = value if _is_number(value) else said(value, LONGEST_MESSAGE)
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**63)
+
+
+def _exception(error: BaseException) -> dict[str, str]:
+    return {
+        signals.EXCEPTION_TYPE: sound(type_name(error)),
+        signals.EXCEPTION_MESSAGE: sound(message(error)),
+        signals.EXCEPTION_STACK: stack_of(error),
+    }
+
+
+class Handed(threading.local):
+    """What this thread is handing from one logging library to another, so that it is sent once.
+
+    text: the message of a record that was sent, while a handler or sink has it. The other library
+    is then given the same message, perhaps with more around it. is_on: whether there is another
+    library.
+    """
+
+    is_on: ClassVar[bool] = False
+    text: str | None = None
+
+    def has(self, text: str) -> bool:
+        """Whether it is the record that is being handed over."""
+        return self.text is not None and self.text in text
+
+
+handed = Handed()

@@ -1,0 +1,316 @@
+"""One JSON object in one line of ASCII for each record, whatever is in it.
+
+Written by hand: what is constant (names, sources, levels, services) is text already, so that only
+values are encoded. Fields of the app keep their types, cannot take the place of ours, and are
+bounded, each and together. Nothing here raises an `Exception`; any thread may call, and a lost race
+costs one more encoding.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from itertools import islice
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any, Final
+
+from opentelemetry.trace import get_current_span
+
+from otelier.context import RequestContext, current_request
+from otelier.logformat.entry import (
+    described,
+    event_extra,
+    event_of,
+    event_text,
+    exception_of,
+    extra_of,
+    text_of,
+)
+from otelier.logformat.names import EXTRA, FIELDS, LEFT_OUT, Names
+from otelier.logformat.plain import LONGEST_MESSAGE, LONGEST_VALUE, free_name, plain, said, sound
+
+Mask = Callable[[str, Any], Any]
+"""(name, value) to what may be shown of the value: a plain one, as `plain` makes them."""
+
+Ids = tuple[int, int]
+
+_MOST_KEPT: Final = 4096
+_MOST_FIELDS: Final = 100
+_MOST_CHARACTERS: Final = 65_536
+_ACROSS: Final = 2**63
+_PARTS: Final = {"message": "exception.message", "stack": "exception.stacktrace"}
+
+_dumps: Final = json.JSONEncoder(
+    check_circular=False, allow_nan=False, separators=(",", ":")
+).encode
+
+
+def current_ids() -> Ids:
+    """Trace id and span id of the current span, 0 where there is none."""
+    context = get_current_span().get_span_context()
+    return context.trace_id, context.span_id
+
+
+class Lines:
+    """fields: `otelier`, `datadog` or `ecs`. service: attributes of the resource; those that the
+    names know are on every line. mask: asked about the message, each field of the app, and the text
+    and traceback of an exception. ids: gives those of the current span.
+    """
+
+    def __init__(
+        self,
+        fields: str = "otelier",
+        service: Mapping[str, Any] | None = None,
+        mask: Mask | None = None,
+        ids: Callable[[], Ids] = current_ids,
+    ) -> None:
+        self._names = names = FIELDS[fields]
+        self._mask = mask
+        self._ids = ids
+        self._shows_none = fields == "otelier"  # always the same fields
+        self._message = f",{quoted(names.message)}:"
+        self._service = _fields(_service(names, service or {}))
+        self._reserved = names.reserved
+        self._second = (0, "")
+        self._levels: dict[str, str] = {}
+        self._sources: dict[tuple[Any, ...], str] = {}
+        self._keys: dict[str, str] = {}
+
+    def of(self, record: logging.LogRecord) -> str:
+        """The line of a record of `logging`, without its end."""
+        try:
+            return self._of(record)
+        except Exception as error:
+            return self._least(record, error)
+
+    def _of(self, record: logging.LogRecord) -> str:
+        event = event_of(record)
+        if event:
+            text, extra = event_text(event) or text_of(record), event_extra(event)
+        else:
+            text, extra = text_of(record), extra_of(record)  # type: ignore[assignment]
+        exception = self._exception(record, event) if record.exc_info or event else None
+        if exception is None and record.exc_text:
+            exception = {"stack": self._shown("exception.stacktrace", said(record.exc_text))}
+        key = record.name, record.pathname, record.lineno, record.funcName
+        line = self._line(
+            record.created,
+            record.levelname,
+            text,
+            self._sources.get(key) or self._source(record, key),
+            self._ids(),
+            current_request.get(),
+            extra,
+            exception,
+        )
+        if record.stack_info:
+            shown = self._shown(self._names.stack_info, said(record.stack_info))
+            return f"{line[:-1]}{_fields({self._names.stack_info: shown})}}}"
+        return line
+
+    def of_values(
+        self,
+        seconds: float,
+        level: str,
+        text: str,
+        source: tuple[Any, Any, Any, Any],
+        ids: Ids,
+        box: RequestContext | None,
+        extra: Mapping[Any, Any] | None,
+        exception: Mapping[str, Any] | None = None,
+    ) -> str:
+        """The line of a record that is none of `logging`. source: logger, module, function, line.
+
+        ids: of the trace and of the span, 0 for none. exception: as `described`.
+        """
+        found = self._sources.get(source) or self._written(source)
+        if exception:
+            exception = {part: self._part(part, value) for part, value in exception.items()}
+        return self._line(seconds, level, sound(text), found, ids, box, extra, exception)
+
+    def _line(
+        self,
+        seconds: float,
+        level: str,
+        text: str,
+        source: str,
+        ids: Ids,
+        box: RequestContext | None,
+        extra: Mapping[Any, Any] | None,
+        exception: Mapping[str, Any] | None,
+    ) -> str:
+        if self._mask is not None:
+            text = said(self._mask("message", text), len(text) + LONGEST_VALUE)
+        if box is not None and box.bound:
+            extra = {**box.bound, **(extra or {})}
+        return (
+            f"{self._moment(seconds)}{self._levels.get(level) or self._level(level)}"
+            f"{self._message}{quoted(text)}{source}{self._joined(ids, box)}{self._service}"
+            f"{self._extra(extra) if extra else ''}"
+            f"{self._failure(exception) if exception is not None else ''}}}"
+        )
+
+    def _moment(self, seconds: float) -> str:
+        """The opening, and the time: RFC 3339, UTC, microseconds."""
+        whole = int(seconds)
+        second, text = self._second
+        if whole != second:
+            shown = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+            text = f'{{"{self._names.timestamp}":"{shown}.'
+            self._second = whole, text
+        return f'{text}{int((seconds - whole) * 1e6):06d}Z"'
+
+    def _level(self, level: str) -> str:
+        made = _fields({self._names.level: sound(level)})
+        return _kept(self._levels, level, made)
+
+    def _source(self, record: logging.LogRecord, key: tuple[Any, ...]) -> str:
+        source = record.name, record.module, record.funcName, record.lineno
+        return _kept(self._sources, key, self._written(source))
+
+    def _written(self, source: tuple[Any, ...]) -> str:
+        names = self._names
+        where = (names.logger, names.module, names.function, names.line)
+        made = _fields({name: plain(value) for name, value in zip(where, source, strict=True)})
+        return _kept(self._sources, source, made)
+
+    def _joined(self, ids: Ids, box: RequestContext | None) -> str:
+        """What joins the record to its trace, its request and its user."""
+        names = self._names
+        trace_id, span_id = ids
+        if trace_id:
+            made = f',"{names.trace_id}":"{names.trace(trace_id)}"'
+            made += f',"{names.span_id}":"{names.span(span_id)}"'
+        else:
+            made = ',"trace_id":null,"span_id":null' if self._shows_none else ""
+        if box is None:
+            return made + (',"request_id":null,"user_id":null' if self._shows_none else "")
+        if box.request_id:
+            made += f',"{names.request_id}":{quoted(box.request_id)}'
+        elif self._shows_none:
+            made += ',"request_id":null'
+        if box.user_id is not None:
+            made += f',"{names.user_id}":{quoted(sound(box.user_id, LONGEST_VALUE))}'
+        elif self._shows_none:
+            made += ',"user_id":null'
+        if box.session_id is not None:
+            made += f',"{names.session_id}":{quoted(sound(box.session_id, LONGEST_VALUE))}'
+        return made
+
+    def _extra(self, extra: Mapping[Any, Any]) -> str:
+        """Fields of the app: known names and ordinary values, else `_any_extra`."""
+        if self._mask is not None or len(extra) > _MOST_FIELDS:
+            return self._any_extra(extra)
+        keys = self._keys
+        parts: list[str] = []
+        for name, value in extra.items():
+            if (key := keys.get(name)) is None:
+                return self._any_extra(extra)
+            kind = type(value)
+            if kind is str and len(value) <= LONGEST_VALUE and value.isascii():
+                parts += (key, quoted(value))
+            elif kind is int and -_ACROSS <= value < _ACROSS:
+                parts += (key, int.__repr__(value))
+            elif kind is float and value - value == 0:
+                parts += (key, float.__repr__(value))
+            else:
+                parts += (key, _dumps(plain(value)))
+        made = "".join(parts)
+        return made if len(made) <= _MOST_CHARACTERS else self._any_extra(extra)
+
+    def _any_extra(self, extra: Mapping[Any, Any]) -> str:
+        """Those with a name of ours are together in one; what finds no room is counted."""
+        parts: list[str] = []
+        clashing: dict[str, Any] = {}
+        left = max(0, len(extra) - _MOST_FIELDS)
+        room = _MOST_CHARACTERS
+        for name, value in self._named(extra).items():
+            if room < 0:
+                left += 1
+                continue
+            shown = self._shown(name, plain(value))
+            if name in self._reserved:
+                clashing[name] = shown
+            else:
+                parts.append(f",{quoted(name)}:{_dumps(shown)}")
+                room -= len(parts[-1])
+        if clashing:
+            parts.append(_fields({EXTRA: clashing}))
+        if left:
+            parts.append(_fields({LEFT_OUT: left}))
+        return "".join(parts)
+
+    def _named(self, extra: Mapping[Any, Any]) -> dict[str, Any]:
+        """The same under names that are texts, the first hundred; they are known from now on."""
+        made: dict[str, Any] = {}
+        for key, value in islice(extra.items(), _MOST_FIELDS):
+            made[name := free_name(made, key)] = value
+            if name == key and name.isascii() and name not in self._reserved:
+                _kept(self._keys, name, f",{quoted(name)}:")
+        return made
+
+    def _shown(self, name: str, value: Any) -> Any:
+        return value if self._mask is None else self._mask(name, value)
+
+    def _part(self, name: str, value: Any) -> Any:
+        if name in _PARTS:
+            return self._shown(_PARTS[name], said(value, LONGEST_MESSAGE))
+        if isinstance(value, dict):
+            return {part: self._part(part, each) for part, each in value.items()}
+        return [self._part("", each) for each in value] if isinstance(value, list) else value
+
+    def _exception(
+        self, record: logging.LogRecord, event: Mapping[str, Any] | None
+    ) -> dict[str, Any] | None:
+        if (error := exception_of(record)) is not None:
+            return described(error, self._shown)
+        stack = event.get("exception") if event else None
+        return {"stack": self._shown("exception.stacktrace", plain(stack))} if stack else None
+
+    def _failure(self, exception: Mapping[str, Any]) -> str:
+        names = self._names
+        if names.exception_parts is None:
+            return _fields({names.exception or "exception": exception})
+        parts = names.exception_parts
+        return _fields({parts[part]: value for part, value in exception.items()})
+
+    def _least(self, record: logging.LogRecord, error: Exception) -> str:
+        """Of a record that is none any more, what can be said of it; all of ours is there."""
+        created = getattr(record, "created", None)
+        usual = isinstance(created, float) and 0 <= created < 1e11
+        values = vars(record) if hasattr(record, "__dict__") else {}
+        where = ("name", "module", "funcName", "lineno")
+        try:
+            return self._line(
+                created if usual and created is not None else time.time(),
+                said(values.get("levelname", "")),
+                text_of(record),
+                self._written(tuple(said(values.get(name, "")) for name in where)),
+                (0, 0),
+                None,
+                None,
+                {"type": type(error).__name__, "message": said(error), "stack": ""},
+            )
+        except Exception:  # the mask, which is somebody else's
+            return f'{self._moment(time.time())},"{self._names.message}":""}}'
+
+
+def _fields(values: Mapping[str, Any]) -> str:
+    """With a comma before each."""
+    return "".join(f",{quoted(name)}:{_dumps(value)}" for name, value in values.items())
+
+
+def _service(names: Names, resource: Mapping[str, Any]) -> dict[str, str]:
+    known = names.service or {}
+    found = {called: said(resource[name]) for name, called in known.items() if name in resource}
+    return {**(names.constant or {}), **found}
+
+
+def _kept(kept: dict[Any, str], key: Any, value: str) -> str:
+    """Names and lines come from the app's code; where they do not, the memory stays bounded."""
+    if len(kept) >= _MOST_KEPT:
+        kept.clear()
+    kept[key] = value
+    return value

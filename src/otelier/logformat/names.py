@@ -1,0 +1,118 @@
+"""What the fields of a line are called: three sets of names.
+
+Sources: `otelier`, the design's table; `datadog`, its standard attributes and its names for ids in
+logs (a trace id of 128 bits in hexadecimal, a span id in decimal); `ecs`, Elastic Common Schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+def _trace_hex(number: int) -> str:
+    return f"{number:032x}"
+
+
+def _span_hex(number: int) -> str:
+    return f"{number:016x}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """exception: the field that holds all of it, where that is one; else type, message, stack and
+    cause have names of their own. constant: fields of every line. service: of what a resource says.
+    """
+
+    timestamp: str = "timestamp"
+    level: str = "level"
+    message: str = "message"
+    logger: str = "logger"
+    module: str = "module"
+    function: str = "function"
+    line: str = "line"
+    trace_id: str = "trace_id"
+    span_id: str = "span_id"
+    request_id: str = "request_id"
+    user_id: str = "user_id"
+    session_id: str = "session_id"
+    stack_info: str = "stack_info"
+    exception: str | None = "exception"
+    exception_parts: Mapping[str, str] | None = None
+    constant: Mapping[str, str] | None = None
+    service: Mapping[str, str] | None = None
+    span: Callable[[int], str] = _span_hex
+    trace: Callable[[int], str] = _trace_hex
+
+    @property
+    def reserved(self) -> frozenset[str]:
+        """No field of the app's has one of these names."""
+        own = {value for value in vars(self).values() if isinstance(value, str)}
+        maps = (self.constant or {}, dict.fromkeys((self.service or {}).values()))
+        parts = set((self.exception_parts or {}).values())
+        return frozenset(own.union(*maps) | parts | {EXTRA, LEFT_OUT})
+
+
+EXTRA: Final = "extra"
+"""Where fields of the app go that have the name of one of ours."""
+LEFT_OUT: Final = "extra_left_out"
+"""How many fields of the app found no room."""
+
+_SERVICE: Final = "service.name"
+_VERSION: Final = "service.version"
+_STAGE: Final = "deployment.environment.name"
+
+FIELDS: Final[Mapping[str, Names]] = {
+    "otelier": Names(
+        service={_SERVICE: "service", _VERSION: "version", _STAGE: "environment"},
+    ),
+    "datadog": Names(
+        level="status",
+        logger="logger.name",
+        module="logger.module",
+        function="logger.method_name",
+        line="logger.line",
+        trace_id="dd.trace_id",
+        span_id="dd.span_id",
+        request_id="http.request_id",
+        user_id="usr.id",
+        exception=None,
+        exception_parts={
+            "type": "error.kind",
+            "message": "error.message",
+            "stack": "error.stack",
+            "cause": "error.cause",
+            "exceptions": "error.exceptions",
+        },
+        service={_SERVICE: "dd.service", _VERSION: "dd.version", _STAGE: "dd.env"},
+        span=str,
+    ),
+    "ecs": Names(
+        timestamp="@timestamp",
+        level="log.level",
+        logger="log.logger",
+        module="log.origin.module",
+        function="log.origin.function",
+        line="log.origin.file.line",
+        trace_id="trace.id",
+        span_id="span.id",
+        request_id="http.request.id",
+        user_id="user.id",
+        session_id="session.id",
+        exception=None,
+        exception_parts={
+            "type": "error.type",
+            "message": "error.message",
+            "stack": "error.stack_trace",
+            "cause": "error.cause",
+            "exceptions": "error.exceptions",
+        },
+        constant={"ecs.version": "8.11.0"},
+        service={
+            _SERVICE: "service.name",
+            _VERSION: "service.version",
+            _STAGE: "service.environment",
+        },
+    ),
+}
