@@ -17,6 +17,7 @@ from opentelemetry.trace import StatusCode, get_tracer
 from otelier import signals
 from otelier.context import RequestContext
 from otelier.instrumentation.asked import Askings, body_size, of_this_request
+from otelier.instrumentation.echo import Echo
 from otelier.instrumentation.exchange import Exchange
 from otelier.instrumentation.outcome import Instruments
 from otelier.sdk.logs import writer
@@ -58,7 +59,7 @@ def begun(scope: Mapping[str, Any] | None = None, **headers: bytes) -> Sending:
     scope = scope or scope_of("/x")
     asked = Askings().find(scope, named)
     exchange = _task.run(
-        Exchange, instruments, RequestContext("r-1"), asked, _server, b"x-request-id"
+        Exchange, instruments, RequestContext("r-1"), asked, _server, Echo("X-Request-ID")
     )
     _task.run(exchange.begin, Context(), of_this_request(scope, asked.method), body_size(named))
     return Sending(exchange)
