@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from parts import free_ports
@@ -29,6 +30,8 @@ from tests.e2e.test_backends import MINIMAL, SAID, ask
 AWAY = float(os.environ.get("OTELIER_OUTAGE_SECONDS", "6"))
 RATE = 20
 SETTLES = 90.0
+
+pytestmark = pytest.mark.timeout(AWAY + SETTLES + 240)
 
 Part = Callable[[Callable[[], AbstractContextManager[Any]]], Any]
 

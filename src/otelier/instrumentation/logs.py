@@ -25,6 +25,7 @@ from otelier import _guard
 from otelier.instrumentation.observe import Patches
 from otelier.instrumentation.printed import Printed
 from otelier.instrumentation.records import Handed, Records, handed
+from otelier.instrumentation.servers import role
 from otelier.logformat.entry import PROMOTED, text_of
 from otelier.sdk.logs import Echo, writer
 
@@ -127,7 +128,7 @@ class Capture:
                 if record.name.startswith(_SDK) and _is_of_the_sdk(record.name):
                     is_sdk = True
                     _say(record)
-                elif not (_is_unsent(record) or (Handed.is_on and _is_sent(record))):
+                elif not (record.name.startswith(role.unsent) or _is_sent(record)):
                     emit(record)
             except Exception as error:
                 _guard.fault("recording a log record", error)
