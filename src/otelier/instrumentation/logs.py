@@ -29,13 +29,14 @@ from otelier.context import current_request
 from otelier.errors import is_recorded, message, type_name
 from otelier.export.preset import Preset
 from otelier.export.record import LeanLog
-from otelier.instrumentation.masked import mask_text
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
+from otelier.privacy import mask_statement
 from otelier.sdk.lean_span import ids
 from otelier.sdk.logs import Write, writer
 
 _ACCESS = ("uvicorn.access", "gunicorn.access", "hypercorn.access")
-_CLIENTS = ("httpx", "urllib3", "aiohttp", "requests")
+_ECHO = "sqlalchemy.engine"
+_VERB = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|REPLACE|CALL|CREATE|ALTER|DROP|SET|PRAGMA|EXPLAIN|GRANT)\b", re.IGNORECASE)
 _SDK = "opentelemetry"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _NOISE = {"color_message"}  # uvicorn's message once more, with terminal colours
@@ -227,9 +228,11 @@ def _level_name(record: logging.LogRecord) -> str:
 
 
 def _body(record: logging.LogRecord) -> str:
-    """The text; without the addresses that HTTP clients log, at INFO, user and query included."""
+    """The text; of what SQLAlchemy echoes, the statement without literals."""
     text = record.getMessage()
-    return bounded(mask_text(text) if record.name.startswith(_CLIENTS) else text)
+    if record.name.startswith(_ECHO) and _VERB.match(text):
+        return bounded(str(mask_statement(text, None)))
+    return bounded(text)
 
 
 def _extra(record: logging.LogRecord) -> dict[str, Any] | None:
