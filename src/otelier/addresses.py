@@ -19,11 +19,12 @@ _LONGEST = 4096
 _safe_keys: frozenset[str] = frozenset()
 
 # In a text: what follows a question mark, and who is named before a host.
-_QUERY = re.compile(r"(?<![\s(])\?([^\s'\"<>)\]\\]++)")
+_QUERY = re.compile(r"(?<=[\w/.~%:\]}>*-])\?([^\s'\"<>)\]\\]++)")
 _USER = re.compile(
     r"://(?:[^\s/?#'\"<>\\]*@"
     r"|[^\s/@:'\"<>\\]{0,128}:(?!\d{0,5}(?:[/?#\s'\"<>,;)\]]|\Z))[^\s'\"<>\\]{1,128}@)"
 )
+_PAIR = re.compile(r"[\w.%\[\]$-]{1,128}=")
 _LONGEST_WORD = 512
 
 
@@ -72,7 +73,9 @@ def mask_addresses(text: str) -> str:
 def _query(found: re.Match[str]) -> str:
     """Only of what is an address: a pair in it, or a slash in the word before."""
     asked = found[1]
+    if not asked[0].isalnum() and asked[0] not in "_%[.-$":
+        return found[0]
     before = found.string[max(0, found.start() - _LONGEST_WORD) : found.start()]
-    if "=" in asked or "/" in before.rsplit(None, 1)[-1]:
+    if _PAIR.match(asked) or "/" in before.rsplit(None, 1)[-1]:
         return f"?{mask_query(asked)}"
     return found[0]

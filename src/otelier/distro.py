@@ -22,7 +22,8 @@ from typing import Any
 
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
 
-from otelier import _guard, loading
+from otelier import _guard, loading, privacy
+from otelier import rules as masking
 from otelier._upstream import BaseConfigurator, silence_loader
 from otelier.chosen import DISTRO, NAME, NEIGHBOURS, STARTED, name_otelier
 from otelier.early import PROPAGATORS, REFUSED
@@ -160,6 +161,7 @@ class Start:
         from otelier import pipeline
         from otelier.sdk import resource
 
+        self._mask()
         attributes = self.settings["OTEL_RESOURCE_ATTRIBUTES"] or {}
         if not self.settings["OTEL_SERVICE_NAME"] and "service.name" not in attributes:
             self.guessed = resource.guess_service(sys.orig_argv[1:], Path.cwd())
@@ -167,6 +169,14 @@ class Start:
         made = pipeline.build(self.settings, self._environ, about)
         self.problems += made.problems
         self.flush = made.lifecycle.flush
+
+    def _mask(self) -> None:
+        """What must not leave, before anything can."""
+        rules, problems = masking.load()
+        self.problems += problems
+        more = self.settings["OTELIER_MASK"] or ()
+        safe = frozenset(self.settings["OTELIER_SAFE_QUERY_KEYS"] or ())
+        privacy.use(privacy.Policy("email" in more, "ip" in more, safe, rules), _guard.fault)
 
     def lines(self) -> list[str]:
         """The start line, then a line for each thing that was wrong."""

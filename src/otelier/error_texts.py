@@ -25,7 +25,7 @@ _DRIVERS = (
     ("aiomysql", MYSQL),
     ("asyncmy", MYSQL),
 )
-_SQL = re.compile(r"\[SQL: (.*?)\](?=\s*(?:\n\[parameters|\n\(Background|\[parameters|\(Background|\Z))", re.DOTALL)
+_SQL = re.compile(r"\[SQL: (.*?)(?:\](?=\s{0,9}(?:\[parameters|\(Background|\Z))|\Z)", re.DOTALL)
 _PARAMETERS = re.compile(
     r"\[parameters: (?:.*?)\](?=\s*(?:\n|\\n|\(Background|\Z))|\[parameters: .*\Z", re.DOTALL
 )
@@ -53,16 +53,16 @@ _KNOWN: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("] ", lambda text: _ECHO.sub(lambda found: f"{found[1]} {mark('parameters')}", text)),
     ("Key (", value(r"(Key \([^\n]{1,300}?\)=\()[^\n]*?(\)(?= (?:already|is not|is still|conflicts)|[\n.]|\Z)|(?=\n|\Z))")),
     ("Failing row contains (", value(r"(Failing row contains \()[^\n]*()")),
-    ("Duplicate entry ", value(r"(Duplicate entry ['\"])[^\n]*?(['\"] for key)")),
+    ("Duplicate entry ", value(r"(Duplicate entry ['\"])[^\n]*?(['\"] for key|(?=\n|\Z))")),
     ("input syntax for ", value(r"(input syntax for [\w ]{1,60}: \\*[\"'])[^\n]*()")),
-    ("ncorrect ", value(r"([Ii]ncorrect [\w ]{1,40} value: ['\"])[^\n]*?(['\"] for |['\"]\)?$)")),
+    ("ncorrect ", value(r"([Ii]ncorrect [\w ]{1,40} value: ['\"])[^\n]*?(['\"] for |(?=\n|\Z))")),
     ("out of range for type ", value(r"(value \\*\")[^\"\n]*(\\*\" is out of range)")),
     ("LINE ", value(r"(\bLINE \d{1,6}: )[^\n]*()", "sql")),
-    ("error in your SQL syntax", value(r"( near ['\"])[\s\S]*(['\"] at line \d)", "sql")),
+    ("error in your SQL syntax", value(r"( near ['\"])[\s\S]*?(['\"] at line \d|\Z)", "sql")),
     ("unrecognized token: ", value(r"(unrecognized token: \\*\")[^\n]*()", "sql")),
     ("query argument $", value(r"(query argument \$\d{1,5}: )[^\n]*?(\((?:expected|a |an |value|invalid|could|'|\w+ )|(?=\n|\Z))")),
     ("input_value=", value(r"(input_value=)[^\n]*?(, input_type=|(?=\n|\Z))", "input")),
-    (" of pipeline caused error", value(r"(Command # \d{1,9} \([\w.]{1,40})[^\n]*?(\) of pipeline caused error)", "command")),
+    (" of pipeline caused error", value(r"(Command # \d{1,9} \([\w.]{1,40})[^\n]*?(\) of pipeline caused error|(?=\n|\Z))", "command")),
     ("args beginning with: ", value(r"(args beginning with: )[^\n]*()", "command")),
 )  # fmt: skip
 

@@ -11,7 +11,6 @@ the value and is said once a minute; nothing here raises. Linear in the length o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,7 +19,7 @@ from typing import Any
 from otelier import addresses
 from otelier.addresses import mask_addresses, mask_query, mask_url
 from otelier.error_texts import mask_error, statement
-from otelier.marks import REDACTED, count, mark, masked
+from otelier.marks import count, mark, masked
 from otelier.secret_keys import is_count, kind_of_key
 from otelier.secret_pairs import mask_pairs
 from otelier.secret_shapes import (
@@ -102,6 +101,7 @@ def _is_suspect(text: str) -> bool:
         or ">" in text or "[" in text or "'" in text or '"' in text
         or "earer " in text or "asic " in text or "eyJ" in text or "AIza" in text
         or "AKIA" in text or "ASIA" in text or "SK" in text or "SG." in text or "pub" in text
+        or "ya29" in text or "hooks.sl" in text or "dapi" in text or "hv" in text
         or has_digits(text)
     )  # fmt: skip
 
@@ -152,7 +152,7 @@ def mask_value(path: str, value: Any, limit: int | None = None) -> Any:
             found = _ruled(rule, path, found)
     except Exception as error:
         _told("masking a value", error)
-        return mark("unknown")
+        return f"<{type(value).__name__}>"
     return found
 
 
@@ -216,13 +216,23 @@ def _shown(path: str, value: Any, limit: int | None) -> Any:
         text = str.__str__(value) if limit is None else value[: limit + _OVER]
         return _by_meaning(path, text)
     if isinstance(value, bytes):
-        before = value.decode("latin-1") if limit is None else value[: limit + _OVER].decode("latin-1")
-        after = mask_text(before)
-        return value if after == before else after.encode("latin-1", "replace")
+        return _bytes(value if limit is None else value[: limit + _OVER])
     if type(value) is int and value > 10**13 and is_card(str(value)):
         masked["card"] += 1
         return mark("card")
     return value
+
+
+def _bytes(value: bytes) -> bytes:
+    """As a text where they are one."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = value.decode("latin-1")
+        found = mask_issued(text)
+        return value if found == text else found.encode("latin-1")
+    found = mask_text(text)
+    return value if found is text else found.encode()
 
 
 def _by_meaning(path: str, text: str) -> str:

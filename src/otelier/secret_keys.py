@@ -41,25 +41,17 @@ _WORDS = {
     "sharedaccesssignature": "key",
 }
 _BEFORE_KEY = frozenset(
-    "api access account private secret encryption signing master shared service auth app ssh hmac"
-    " application license webhook subscription storage aes rsa deploy client".split()
+    ["api", "access", "account", "private", "secret", "encryption", "signing", "master", "shared", "service", "auth", "app", "ssh", "hmac", "application", "license", "webhook", "subscription", "storage", "aes", "rsa", "deploy", "client"]
 )
 # The word behind or before which says that the value is about a secret and none itself.
 _ABOUT_BEHIND = frozenset(
-    "count counts length len size limit limits max min total used usage type types kind name names"
-    " at on expiry expires expiration expired exp ttl age lifetime valid invalid enabled disabled"
-    " required policy strength changed created updated issued duration timeout seconds minutes ms"
-    " status state version format algorithm alg scheme provider url uri endpoint path field fields"
-    " rounds attempts retries index position brand last4 bin arn class factory maker manager pool"
-    " store backend middleware samesite secure httponly domain rate ratio per budget cost present"
-    " exists reset method methods mode error errors event events failure success details".split()
+    ["count", "counts", "length", "len", "size", "limit", "limits", "max", "min", "total", "used", "usage", "type", "types", "kind", "name", "names", "at", "on", "expiry", "expires", "expiration", "expired", "exp", "ttl", "age", "lifetime", "valid", "invalid", "enabled", "disabled", "required", "policy", "strength", "changed", "created", "updated", "issued", "duration", "timeout", "seconds", "minutes", "ms", "status", "state", "version", "format", "algorithm", "alg", "scheme", "provider", "url", "uri", "endpoint", "path", "field", "fields", "rounds", "attempts", "retries", "index", "position", "brand", "last4", "bin", "arn", "class", "factory", "maker", "manager", "pool", "store", "backend", "middleware", "samesite", "secure", "httponly", "domain", "rate", "ratio", "per", "budget", "cost", "present", "exists", "reset", "method", "methods", "mode", "error", "errors", "event", "events", "failure", "success", "details"]
 )
 _ABOUT_BEFORE = frozenset(
-    "max min num n count total is has had needs requires require use uses should can allow"
-    " remaining no without active new number of open idle missing".split()
+    ["max", "min", "num", "n", "count", "total", "is", "has", "had", "needs", "requires", "require", "use", "uses", "should", "can", "allow", "remaining", "no", "without", "active", "new", "number", "of", "open", "idle", "missing"]
 )
 _IDS = frozenset(("session.id", "session.previous_id"))
-_COUNTED = frozenset(("tokens", "sessions", "cards", "cookies", "credentials", "secrets", "passes", "pass"))
+_COUNTED = frozenset(("tokens", "sessions", "cards", "cookies", "secrets"))
 
 _BETWEEN = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _LONGEST = 128

@@ -41,14 +41,7 @@ _SCHEME = re.compile(
 )
 _LINE = re.compile(r"[^\r\n]*+")
 _SAYS_NOTHING = frozenset(
-    "none null nil undefined true false yes no empty missing required invalid expired failed ok not"
-    " must should cannot can could is was are were has have does did too may will field optional"
-    " incorrect wrong mismatch refused denied rejected accepted changed created updated deleted"
-    " removed revoked rotated refreshed verified valid found unknown unset set reset disabled enabled"
-    " str int bool bytes float any optional[str] secretstr string text bearer basic <redacted>"
-    " redacted [redacted] hidden (hidden) <hidden> for in on at of and or the a an to by with from"
-    " issued started ended closed opened used unused needed given provided present absent"
-    " authentication login user value type length".split()
+    ["none", "null", "nil", "undefined", "true", "false", "yes", "no", "empty", "missing", "required", "invalid", "expired", "failed", "ok", "not", "must", "should", "cannot", "can", "could", "is", "was", "are", "were", "has", "have", "does", "did", "too", "may", "will", "field", "optional", "incorrect", "wrong", "mismatch", "refused", "denied", "rejected", "accepted", "changed", "created", "updated", "deleted", "removed", "revoked", "rotated", "refreshed", "verified", "valid", "found", "unknown", "unset", "set", "reset", "disabled", "enabled", "str", "int", "bool", "bytes", "float", "any", "optional[str]", "secretstr", "string", "text", "bearer", "basic", "<redacted>", "redacted", "[redacted]", "hidden", "(hidden)", "<hidden>", "for", "in", "on", "at", "of", "and", "or", "the", "a", "an", "to", "by", "with", "from", "issued", "started", "ended", "closed", "opened", "used", "unused", "needed", "given", "provided", "present", "absent", "authentication", "login", "user", "value", "type", "length"]
 )
 _PLACEHOLDER = re.compile(
     r"\?|[$:@]\w+|%s|%\(\w+\)s|\{[\w.!:]*\}|\$\{\w+\}|[*•x.#-]{1,64}|<\w+>|\[masked:\w+\]?|REDACTED.*"

@@ -88,7 +88,9 @@ def _basic(found: re.Match[str]) -> str:
     """Base64 of `user:password`, or what has a digit and is long: no word of a sentence."""
     value = found[3]
     try:
-        is_secret = b":" in b64decode(value + "=" * (-len(value) % 4), b"-_" if "_" in value else None)
+        is_secret = b":" in b64decode(
+            value + "=" * (-len(value) % 4), b"-_" if "_" in value else None
+        )
     except ValueError:
         is_secret = False
     if is_secret or (len(value) >= 12 and any(letter.isdigit() for letter in value)):

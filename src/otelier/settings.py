@@ -27,6 +27,7 @@ from otelier.values import (
     patterns,
     protocol,
     readable_file,
+    some_of,
     text,
 )
 
@@ -254,6 +255,16 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="lowest level of log records sent when the app sets no level of its own",
         parse=level,
         default="info",
+    ),
+    Setting(
+        name="OTELIER_MASK",
+        meaning="what is masked besides secrets: `email`, `ip` or both, separated by a comma",
+        parse=some_of("email", "ip"),
+    ),
+    Setting(
+        name="OTELIER_SAFE_QUERY_KEYS",
+        meaning="keys of URL queries, `name,…`, whose values stay; all other values are masked",
+        parse=names,
     ),
     Setting(
         name="OTELIER_SQLCOMMENTER",

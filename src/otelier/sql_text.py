@@ -95,7 +95,8 @@ _TOKEN = re.compile(
 
 # Passwords without quotes: Oracle's users, SQLCipher's keys.
 _BARE_SECRET = re.compile(
-    r"\bIDENTIFIED\s+BY\b(?!\s*+['\"?:%$@])|\bPRAGMA\s+(?:\w++\s*+\.\s*+)?(?:re)?key\b", re.IGNORECASE
+    r"\bIDENTIFIED\s+BY\b(?!\s*+['\"?:%$@])|\bPRAGMA\s+(?:\w++\s*+\.\s*+)?(?:re)?key\b",
+    re.IGNORECASE,
 )
 _END_OF_LINE = re.compile(r"[\r\n]|\Z")
 _COMMENT_PART = re.compile(r"/\*|\*/")
@@ -145,6 +146,8 @@ def _read(token: re.Match[str], grammar: Grammar) -> tuple[str, str, int]:
         return reader(token, grammar)
     if kind in ("number", "string"):
         return "literal", "?", end
+    if text == "[" and grammar.brackets:
+        return _STOP  # a name with quotes in it
     return kind, text, end
 
 
@@ -265,7 +268,7 @@ def _double(text: str, grammar: Grammar, previous: str, following: str) -> Token
 
 # Behind these a sign belongs to the number, and a bracket holds values.
 _BEFORE_VALUE = frozenset(
-    "AND OR BETWEEN THEN ELSE WHEN LIMIT OFFSET RETURN SELECT BY NOT LIKE CASE SET WHERE ON".split()
+    ["AND", "OR", "BETWEEN", "THEN", "ELSE", "WHEN", "LIMIT", "OFFSET", "RETURN", "SELECT", "BY", "NOT", "LIKE", "CASE", "SET", "WHERE", "ON"]
 )
 _CLOSES = {"(": ")", "[": "]"}
 
@@ -300,7 +303,11 @@ class _Text:
         """Write a token. position: of the next one; returns where to go on."""
         text, word = token[1], self._previous[1].upper()
         self._previous = token
-        if text in _CLOSES and word in _BEFORE_LIST and (end := _list_end(self._found, position - 1)):
+        if (
+            text in _CLOSES
+            and word in _BEFORE_LIST
+            and (end := _list_end(self._found, position - 1))
+        ):
             self._parts += (text, "?", _CLOSES[text])
             self._previous = ("mark", ")")
             return end
@@ -322,14 +329,18 @@ class _Text:
         if word in ("-", "+") and parts[-1] in ("-", "+"):
             before = "".join(parts[-3:-1]).rstrip()
             last = before.rpartition(" ")[2]
-            if not last or last.upper() in _BEFORE_VALUE or (last[-1] not in _ENDS_OPERAND and not last[-1].isalnum()):
+            if (
+                not last
+                or last.upper() in _BEFORE_VALUE
+                or (last[-1] not in _ENDS_OPERAND and not last[-1].isalnum())
+            ):
                 parts.pop()
         is_apart = not parts or not (parts[-1][-1].isalnum() or parts[-1][-1] in "_?")
         return "?" if is_apart else " ?"
 
 
 _BEFORE_LIST = ("IN", "ARRAY")
-_ENDS_OPERAND = "_)]\"?`"
+_ENDS_OPERAND = '_)]"?`'
 
 
 def _list_end(found: Sequence[Token], start: int) -> int:

@@ -47,6 +47,16 @@ def one_of(*known: str) -> Callable[[str], str]:
     return parse
 
 
+def some_of(*known: str) -> Callable[[str], frozenset[str]]:
+    def parse(value: str) -> frozenset[str]:
+        found = frozenset(names(value.lower()))
+        if found - {*known}:
+            raise Refused(f"expected {' or '.join(known)}, or several separated by commas")
+        return found
+
+    return parse
+
+
 def number(low: float, high: float, unit: str) -> Callable[[str], float]:
     def parse(value: str) -> float:
         try:

@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from otelier.privacy import mask_text, mask_value
 from otelier.export.wire import field, utf8, varint
+from otelier.privacy import mask_text, mask_value
 
 _DEEPEST: Final = 8
 _MOST_ITEMS: Final = 10_000

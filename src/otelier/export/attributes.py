@@ -74,7 +74,7 @@ def write(parts: Parts, heads: Openings, attributes: Mapping[str, Any]) -> None:
     for key, value in attributes.items():
         known = _known_keys.get(key)
         if known is None and (known := _learned(key)) is None:
-            _write_rare(parts, heads[0][:1], _key(key), str(key), value)
+            _write_rare(parts, heads[0][:1], _key(key), shown(key, LIMITS.value), value)
             continue
         name, size, how = known
         kind = type(value)
@@ -95,7 +95,7 @@ def write(parts: Parts, heads: Openings, attributes: Mapping[str, Any]) -> None:
             else:
                 _write_text(parts, heads[0][:1], name, value)
             continue
-        elif kind is int and 0 <= value < _FEW:
+        if kind is int and 0 <= value < _FEW:
             number = _NUMBERS[value]
             parts += (heads[size + len(number) - 3], name, number)
             continue

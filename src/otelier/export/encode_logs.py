@@ -70,7 +70,9 @@ def _bounded_times(time: Any, observed: Any, flags: Any) -> bytes:
 def _severity(severity: tuple[Any, Any]) -> bytes:
     number, text = severity
     number = unsigned(number, 0x7FFF_FFFF)
-    made = (b"\x10" + varint(number) if number else b"") + text_field(b"\x1a", text and mask_name("severity", text), LIMITS.value)
+    made = (b"\x10" + varint(number) if number else b"") + text_field(
+        b"\x1a", text and mask_name("severity", text), LIMITS.value
+    )
     if len(_known_severities) < _MOST_SEVERITIES:
         _known_severities[severity] = made
     return made

@@ -45,7 +45,9 @@ def metric(found: Any) -> tuple[bytes, int, int]:
         return b"", 0, refused
     about = (
         text_field(b"\x0a", found.name and mask_name("metric", found.name), LIMITS.value),
-        text_field(b"\x12", found.description and mask_name("metric", found.description), LIMITS.value),
+        text_field(
+            b"\x12", found.description and mask_name("metric", found.description), LIMITS.value
+        ),
         text_field(b"\x1a", found.unit, LIMITS.value),
         field(tag, b"".join((*points, _manner(data)))),
     )

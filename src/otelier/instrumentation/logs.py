@@ -36,7 +36,10 @@ from otelier.sdk.logs import Write, writer
 
 _ACCESS = ("uvicorn.access", "gunicorn.access", "hypercorn.access")
 _ECHO = "sqlalchemy.engine"
-_VERB = re.compile(r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|REPLACE|CALL|CREATE|ALTER|DROP|SET|PRAGMA|EXPLAIN|GRANT)\b", re.IGNORECASE)
+_VERB = re.compile(
+    r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|REPLACE|CALL|CREATE|ALTER|DROP|SET|PRAGMA|EXPLAIN|GRANT)\b",
+    re.IGNORECASE,
+)
 _SDK = "opentelemetry"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _NOISE = {"color_message"}  # uvicorn's message once more, with terminal colours

@@ -100,6 +100,7 @@ _CONTROL = re.compile(
     re.IGNORECASE,
 )
 
+
 def _paths(read: Iterable[Token]) -> Iterator[Token]:
     """The tokens that matter; names with dots between them as one."""
     path, is_open = "", False
