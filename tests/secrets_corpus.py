@@ -4,9 +4,16 @@ In each of `PLANTED` the canary stands where a secret would. `SHAPED` are secret
 put together here so that no scanner takes this file for a leak.
 """
 
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 CANARY = "hunter2SWORDFISH"
+
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
 
 SHAPED: dict[str, str] = {
     "jwt": "eyJ" + "hbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.swordfishswordfish",
@@ -104,11 +111,21 @@ PLANTED: tuple[str, ...] = tuple(
     )
 )
 
-KEYS = tuple(
-    ["authorization", "Authorization", "cookie", "Set-Cookie", "proxy-authorization", "db_password", "PASSWD", "userPwd", "client_secret", "accessToken", "token", "api_key", "X-Api-Key", "apikey", "APIKey", "dd-application-key", "session", "session_id", "JSESSIONID", "card", "card_number", "cvv", "ssn", "private_key", "privateKey", "credentials", "smtp_pass", "aws_secret_access_key", "http.request.header.authorization", "http.request.header.x-api-key", "PGPASSWORD", "csrf_token", "refreshToken", "passphrase"]
+KEYS = words(
+    "authorization Authorization cookie Set-Cookie proxy-authorization db_password PASSWD "
+    "userPwd client_secret accessToken token api_key X-Api-Key apikey APIKey dd- "
+    "application-key session session_id JSESSIONID card card_number cvv ssn private_key "
+    "privateKey credentials smtp_pass aws_secret_access_key "
+    "http.request.header.authorization http.request.header.x-api-key PGPASSWORD csrf_token "
+    "refreshToken passphrase"
 )
-ORDINARY_KEYS = tuple(
-    ["token_count", "max_tokens", "session.id", "tokenizer", "password_changed_at", "token_type", "secret_name", "has_password", "is_token_valid", "cardinality", "discard", "card_brand", "scorecard", "key", "primary_key", "foreign_key", "sort_key", "cache_key", "keyboard", "author", "authority", "authorized", "passenger", "compass", "bypass", "passed", "secretary", "session_count", "user.id", "http.request.id", "tokenize", "keys", "code.function.name", "gen_ai.token.type", "token_url", "auth_type", "assessment", "possession", "monkey", "cookie_name", "url.path"]
+ORDINARY_KEYS = words(
+    "token_count max_tokens session.id tokenizer password_changed_at token_type secret_name "
+    "has_password is_token_valid cardinality discard card_brand scorecard key primary_key "
+    "foreign_key sort_key cache_key keyboard author authority authorized passenger compass "
+    "bypass passed secretary session_count user.id http.request.id tokenize keys "
+    "code.function.name gen_ai.token.type token_url auth_type assessment possession monkey "
+    "cookie_name url.path"
 )
 
 _SENTENCES = """

@@ -1,5 +1,7 @@
 """What must not leave the process, and does not: by key, by shape, through the encoder."""
 
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import time

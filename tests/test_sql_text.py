@@ -1,5 +1,7 @@
 """SQL keeps its shape and its names, and none of its literals."""
 
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import random

@@ -5,6 +5,8 @@ the value that is in the way, pydantic shows its input, redis-py the command. Wh
 the sentence, names of columns and constraints. Pure; any thread; each pattern reads a text once.
 """
 
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import re

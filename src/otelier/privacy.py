@@ -19,7 +19,7 @@ from typing import Any
 from otelier import addresses
 from otelier.addresses import mask_addresses, mask_query, mask_url
 from otelier.error_texts import mask_error, statement
-from otelier.marks import count, mark, masked
+from otelier.marks import REDACTED, count, mark, masked
 from otelier.secret_keys import is_count, kind_of_key
 from otelier.secret_pairs import mask_pairs
 from otelier.secret_shapes import (
@@ -33,6 +33,21 @@ from otelier.secret_shapes import (
 )
 from otelier.signals import REQUEST_ID, SESSION_ID, USER_ID
 from otelier.sql_text import ANY, GRAMMARS
+
+__all__ = [
+    "REDACTED",
+    "Policy",
+    "Rule",
+    "mask_attributes",
+    "mask_deep",
+    "mask_name",
+    "mask_query",
+    "mask_statement",
+    "mask_text",
+    "mask_url",
+    "mask_value",
+    "use",
+]
 
 Rule = Callable[[str, Any], Any]
 """Takes where a value stands (its key, `body`, `name`, `status`) and the value; returns a value."""

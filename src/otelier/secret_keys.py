@@ -11,6 +11,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Kinds by a part of a word, with what it must not be part of.
 _PARTS = (
     ("passw", "password", "passwordless"),
@@ -40,15 +45,24 @@ _WORDS = {
     "auth": "authorization",
     "sharedaccesssignature": "key",
 }
-_BEFORE_KEY = frozenset(
-    ["api", "access", "account", "private", "secret", "encryption", "signing", "master", "shared", "service", "auth", "app", "ssh", "hmac", "application", "license", "webhook", "subscription", "storage", "aes", "rsa", "deploy", "client"]
+_BEFORE_KEY = words(
+    "api access account private secret encryption signing master shared service auth app "
+    "ssh hmac application license webhook subscription storage aes rsa deploy client"
 )
 # The word behind or before which says that the value is about a secret and none itself.
-_ABOUT_BEHIND = frozenset(
-    ["count", "counts", "length", "len", "size", "limit", "limits", "max", "min", "total", "used", "usage", "type", "types", "kind", "name", "names", "at", "on", "expiry", "expires", "expiration", "expired", "exp", "ttl", "age", "lifetime", "valid", "invalid", "enabled", "disabled", "required", "policy", "strength", "changed", "created", "updated", "issued", "duration", "timeout", "seconds", "minutes", "ms", "status", "state", "version", "format", "algorithm", "alg", "scheme", "provider", "url", "uri", "endpoint", "path", "field", "fields", "rounds", "attempts", "retries", "index", "position", "brand", "last4", "bin", "arn", "class", "factory", "maker", "manager", "pool", "store", "backend", "middleware", "samesite", "secure", "httponly", "domain", "rate", "ratio", "per", "budget", "cost", "present", "exists", "reset", "method", "methods", "mode", "error", "errors", "event", "events", "failure", "success", "details"]
+_ABOUT_BEHIND = words(
+    "count counts length len size limit limits max min total used usage type types kind "
+    "name names at on expiry expires expiration expired exp ttl age lifetime valid invalid "
+    "enabled disabled required policy strength changed created updated issued duration "
+    "timeout seconds minutes ms status state version format algorithm alg scheme provider "
+    "url uri endpoint path field fields rounds attempts retries index position brand last4 "
+    "bin arn class factory maker manager pool store backend middleware samesite secure "
+    "httponly domain rate ratio per budget cost present exists reset method methods mode "
+    "error errors event events failure success details"
 )
-_ABOUT_BEFORE = frozenset(
-    ["max", "min", "num", "n", "count", "total", "is", "has", "had", "needs", "requires", "require", "use", "uses", "should", "can", "allow", "remaining", "no", "without", "active", "new", "number", "of", "open", "idle", "missing"]
+_ABOUT_BEFORE = words(
+    "max min num n count total is has had needs requires require use uses should can allow "
+    "remaining no without active new number of open idle missing"
 )
 _IDS = frozenset(("session.id", "session.previous_id"))
 _COUNTED = frozenset(("tokens", "sessions", "cards", "cookies", "secrets"))

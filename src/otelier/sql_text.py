@@ -268,7 +268,25 @@ def _double(text: str, grammar: Grammar, previous: str, following: str) -> Token
 
 # Behind these a sign belongs to the number, and a bracket holds values.
 _BEFORE_VALUE = frozenset(
-    ["AND", "OR", "BETWEEN", "THEN", "ELSE", "WHEN", "LIMIT", "OFFSET", "RETURN", "SELECT", "BY", "NOT", "LIKE", "CASE", "SET", "WHERE", "ON"]
+    [
+        "AND",
+        "OR",
+        "BETWEEN",
+        "THEN",
+        "ELSE",
+        "WHEN",
+        "LIMIT",
+        "OFFSET",
+        "RETURN",
+        "SELECT",
+        "BY",
+        "NOT",
+        "LIKE",
+        "CASE",
+        "SET",
+        "WHERE",
+        "ON",
+    ]
 )
 _CLOSES = {"(": ")", "[": "]"}
 
