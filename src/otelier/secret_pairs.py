@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from otelier.marks import mark
-from otelier.secret_keys import is_count, kind_of_key, words
+from otelier.secret_keys import is_count, kind_of_key
 
 # A key of one word, or of two (`api key`); each run of letters is looked at once.
 _PAIR = re.compile(
