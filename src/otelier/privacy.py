@@ -112,7 +112,8 @@ def _scan(text: str) -> str:
 def _is_suspect(text: str) -> bool:
     """Whether it has a sign that hardly any text with a secret goes without."""
     return (
-_told: Callable[[str, BaseException], object] = lambda doing, error: None  # noqa: E731
+        ":" in text or "%3" in text or "=" in text or "_" in text or "-" in text
+        or "?" in text or "@" in text
         or ">" in text or "[" in text or "'" in text or '"' in text
         or "earer " in text or "asic " in text or "eyJ" in text or "AIza" in text
         or "AKIA" in text or "ASIA" in text or "SK" in text or "SG." in text or "pub" in text
