@@ -113,8 +113,7 @@ PLANTED: tuple[str, ...] = tuple(
 
 KEYS = words(
     "authorization Authorization cookie Set-Cookie proxy-authorization db_password PASSWD "
-    "userPwd client_secret accessToken token api_key X-Api-Key apikey APIKey dd- "
-    "application-key session session_id JSESSIONID card card_number cvv ssn private_key "
+    "userPwd client_secret accessToken token api_key X-Api-Key apikey APIKey dd-application-key session session_id JSESSIONID card card_number cvv ssn private_key "
     "privateKey credentials smtp_pass aws_secret_access_key "
     "http.request.header.authorization http.request.header.x-api-key PGPASSWORD csrf_token "
     "refreshToken passphrase"

@@ -244,9 +244,12 @@ def test_time_is_linear(grammar: Grammar) -> None:
     for piece in HOSTILE:
         taken = []
         for size in (4_000, 16_000):
-            began = time.thread_time()
-            mask_sql(piece * (size // len(piece)), grammar)
-            taken.append(time.thread_time() - began)
+            statement, each = piece * (size // len(piece)), []
+            for _ in range(3):  # the best: a collection of garbage falls into one of them
+                began = time.thread_time()
+                mask_sql(statement, grammar)
+                each.append(time.thread_time() - began)
+            taken.append(min(each))
         assert taken[1] < 0.1 or taken[1] < 9 * taken[0], piece
 
 
