@@ -2,7 +2,8 @@
 
 Nothing of ours may leave a hook as an exception, and nothing of ours may flood a terminal: each
 cause is said at most once a minute, with the number of times it was held back. Lines go straight
-to stderr, never through `logging`, so that they can reach neither the app's handlers nor OTLP.
+to stderr, never through `logging`, so that they can reach neither the app's handlers nor OTLP. What
+they repeat of others, texts of errors above all, is masked.
 Any thread may call; a lost race costs one doubled line.
 """
 
@@ -11,6 +12,8 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+
+from otelier.privacy import mask_text
 
 _PERIOD = 60.0
 
@@ -41,7 +44,7 @@ def say(message: str, *, cause: str) -> None:
 def write(message: str) -> None:
     """One line on stderr, as it is."""
     try:
-        sys.stderr.write(f"otelier: {_one_line(message)}\n")
+        sys.stderr.write(f"otelier: {_one_line(mask_text(message))}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         pass  # stderr is closed or missing: there is nobody to tell

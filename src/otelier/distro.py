@@ -23,7 +23,8 @@ from typing import Any
 
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
 
-from otelier import _guard, loading, users
+from otelier import _guard, loading, privacy, users
+from otelier import rules as masking
 from otelier._upstream import entry_points, silence_loader
 from otelier.chosen import DISTRO, NAME, NEIGHBOURS, STARTED, name_otelier
 from otelier.early import PROPAGATORS, REFUSED
@@ -187,6 +188,7 @@ class Start:
         from otelier.sdk import propagation, resource
 
         propagation.put_in_force(self.settings["OTEL_PROPAGATORS"])
+        self._mask()
         attributes = self.settings["OTEL_RESOURCE_ATTRIBUTES"] or {}
         if not self.settings["OTEL_SERVICE_NAME"] and "service.name" not in attributes:
             self.guessed = resource.guess_service(sys.orig_argv[1:], Path.cwd())
@@ -196,6 +198,14 @@ class Start:
         self.flush = made.lifecycle.flush
         servers.observe(observe.Patches(), made.lifecycle)
         inheritance.adopt(self._environ)
+
+    def _mask(self) -> None:
+        """What must not leave, before anything can."""
+        rules, problems = masking.load()
+        self.problems += problems
+        more = self.settings["OTELIER_MASK"] or ()
+        safe = frozenset(self.settings["OTELIER_SAFE_QUERY_KEYS"] or ())
+        privacy.use(privacy.Policy("email" in more, "ip" in more, safe, rules), _guard.fault)
 
     def lines(self) -> list[str]:
         """The start line, then a line for each thing that was wrong."""

@@ -1,53 +1,304 @@
-"""Pure masking: what must not leave the process.
+"""The one mask: what no value may tell, whichever way it leaves the process.
 
-Conservative where it cannot be sure: a query value is always masked, and SQL that may hold a
-literal is left out whole (its summary stays).
+`mask_text` takes secrets out of a text by their shape and by the keys that stand before them,
+`mask_value` masks a value by its own key first. Both leave a mark of the kind (`[masked:token]`)
+and count it. What is not masked is returned as it is. `use` sets the policy, once at start: e-mail
+and IP addresses, keys of queries that are safe, and rules of the user's, which see every value.
+
+Runs in the thread that delivers, and wherever a line of ours is written. A rule that raises hides
+the value and is said once a minute; nothing here raises. Linear in the length of a text.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
-MASK = "REDACTED"
+from otelier import addresses
+from otelier.addresses import mask_addresses, mask_query, mask_url
+from otelier.error_texts import mask_error, statement
+from otelier.marks import REDACTED, count, mark, masked
+from otelier.secret_keys import is_count, kind_of_key
+from otelier.secret_pairs import mask_pairs
+from otelier.secret_shapes import (
+    has_digits,
+    is_card,
+    mask_cards,
+    mask_emails,
+    mask_ips,
+    mask_issued,
+    mask_schemes,
+)
+from otelier.signals import REQUEST_ID, SESSION_ID, USER_ID
+from otelier.sql_text import ANY, GRAMMARS
 
-# A quote, a comment, an unquoted password, or a number that is not part of a name. A `$` begins a
-# placeholder (`$1`) or a quote (`$tag$`) in PostgreSQL, an amount of money in SQL Server; a `#`
-# is an operator in PostgreSQL and begins a comment in MySQL.
-_COMMON = r"'|--|/\*|\bIDENTIFIED\s+BY\b"
-_LITERAL_WHERE_NAMES_ARE_QUOTED = re.compile(rf"{_COMMON}|\$(?!\d)|(?<![\w$])\d", re.IGNORECASE)
-_LITERAL_ELSEWHERE = re.compile(rf'{_COMMON}|["#$]|(?<!\w)\d', re.IGNORECASE)
-_WHITE_SPACE = re.compile(r"\s+")
+__all__ = [
+    "REDACTED",
+    "Policy",
+    "Rule",
+    "mask_attributes",
+    "mask_deep",
+    "mask_name",
+    "mask_query",
+    "mask_statement",
+    "mask_text",
+    "mask_url",
+    "mask_value",
+    "use",
+]
+
+Rule = Callable[[str, Any], Any]
+"""Takes where a value stands (its key, `body`, `name`, `status`) and the value; returns a value."""
+
+IDS = frozenset((REQUEST_ID, USER_ID, SESSION_ID))
+"""What joins a record to its request. They are as the app has bound them."""
 
 
-def mask_query(query: bytes) -> str:
-    """A URL query with its keys kept and every value masked: `page=REDACTED&q=REDACTED`."""
-    parts = query.decode("latin-1").split("&")
-    return "&".join(f"{part.partition('=')[0]}={MASK}" if "=" in part else MASK for part in parts)
+@dataclass(frozen=True)
+class Policy:
+    """email, ip: mask addresses of that kind. safe_keys: of queries. rules: in their order."""
+
+    email: bool = False
+    ip: bool = False
+    safe_keys: frozenset[str] = frozenset()
+    rules: tuple[Rule, ...] = ()
 
 
-@lru_cache(maxsize=2048)
-def mask_sql(statement: str, *, quotes_names: bool) -> str | None:
-    """The statement if it surely holds no literal, else None.
+policy = Policy()
+_told: Callable[[str, BaseException], object] = lambda doing, error: None  # noqa: E731
+changed: list[Callable[[], object]] = []
+"""Called when the policy changes, by those who keep what they have masked."""
 
-    quotes_names: whether double quotes surely hold a name (PostgreSQL), and never a string (MySQL;
-    SQLite, where no column has that name). A comment may hold anything, so it counts as a literal.
-    Source: semantic conventions, `db.query.text` ("non-parameterized query text SHOULD NOT be
-    collected by default unless there is sanitization").
+
+def use(chosen: Policy, tell: Callable[[str, BaseException], object] | None = None) -> None:
+    """Set the policy of this process, before anything is sent. tell: of what raised."""
+    global policy, _told
+    policy, _told = chosen, tell or _told
+    addresses.keep(chosen.safe_keys)
+    for forget in (_scanned.cache_clear, *changed):
+        forget()
+
+
+# Parts of all keys that are secret, in small letters.
+_IN_KEYS = (
+    "ss", "cr", "key", "token", "pw", "cook", "card", "cv", "auth", "otp", "jwt", "sid", "input",
+    "sharedaccess",
+)  # fmt: skip
+_SHORT, _OVER, _LONGEST = 256, 1024, 20_000
+_CONTAINERS = (Mapping, list, tuple, set, frozenset)
+
+
+def mask_text(text: str) -> str:
+    """The text without secrets; itself if it has none. What is short and comes back is kept."""
+    found = _scanned(text) if len(text) <= _SHORT else _scan(text)
+    if found is not text and found != text:
+        count(text, found)
+        return found
+    return text
+
+
+def _scan(text: str) -> str:
+    if not (_is_suspect(text) or policy.email or policy.ip):
+        return text
+    try:
+        return _masked(text)
+    except Exception as error:
+        _told("masking a text", error)
+        return mark("unknown")
+
+
+def _is_suspect(text: str) -> bool:
+    """Whether it has a sign that hardly any text with a secret goes without."""
+    return (
+        ":" in text or "%3" in text or "=" in text or "_" in text or "-" in text
+        or "?" in text or "@" in text
+        or ">" in text or "[" in text or "'" in text or '"' in text
+        or "earer " in text or "asic " in text or "eyJ" in text or "AIza" in text
+        or "AKIA" in text or "ASIA" in text or "SK" in text or "SG." in text or "pub" in text
+        or "ya29" in text or "hooks.sl" in text or "dapi" in text or "hv" in text
+        or has_digits(text)
+    )  # fmt: skip
+
+
+_scanned = lru_cache(maxsize=8192)(_scan)
+
+
+def _masked(text: str) -> str:
+    found = mask_issued(mask_error(text) if _may_repeat(text) else text)
+    if has_digits(found):
+        found = mask_cards(found)
+    lower = found.lower()
+    if "bearer" in lower or "basic" in lower:
+        found = mask_schemes(found)
+    found = mask_addresses(found)
+    for part in _IN_KEYS:
+        if part in lower:
+            found = mask_pairs(found)
+            break
+    if policy.email:
+        found = mask_emails(found)
+    return mask_ips(found) if policy.ip else found
+
+
+def _may_repeat(text: str) -> bool:
+    """Whether it can be the text of an error that repeats values: each has one of these."""
+    return (
+        "(" in text or "[" in text or "'" in text or '"' in text
+        or "input_value=" in text or "LINE " in text
+    )  # fmt: skip
+
+
+def mask_value(path: str, value: Any, limit: int | None = None) -> Any:
+    """A value by its key, then by its shape; a container under an ordinary key as it is.
+
+    path: the key, those of the mappings around it before it. limit: characters that are of use.
     """
-    if before_literal(statement, quotes_names=quotes_names) != statement:
-        return None
-    if '"' in statement and not _holds_plain_names(statement):
-        return None
-    return _WHITE_SPACE.sub(" ", statement).strip()
+    if path in IDS:
+        return value
+    try:
+        if kind_of_key(path):
+            found = _hidden(path, value)
+        elif isinstance(value, _CONTAINERS):
+            return value
+        else:
+            found = _shown(path, value, limit)
+        for rule in policy.rules:
+            found = _ruled(rule, path, found)
+    except Exception as error:
+        _told("masking a value", error)
+        return f"<{type(value).__name__}>"
+    return found
 
 
-def before_literal(statement: str, *, quotes_names: bool) -> str:
-    """As much of the statement as surely holds no literal; quoted names may be among it."""
-    literal = _LITERAL_WHERE_NAMES_ARE_QUOTED if quotes_names else _LITERAL_ELSEWHERE
-    found = literal.search(statement)
-    return statement[: found.start()] if found else statement
+def mask_name(path: str, text: Any) -> Any:
+    """A text that has no key: `name`, `body`, `status` … are its path."""
+    if policy.rules or type(text) is not str:
+        return mask_value(path, text)
+    return mask_text(text if len(text) <= _LONGEST else text[:_LONGEST])
 
 
-def _holds_plain_names(statement: str) -> bool:
-    return all(part.isidentifier() for part in statement.split('"')[1::2])
+def is_ordinary(key: str) -> bool:
+    """Whether `mask_text` is all that the texts under a key need."""
+    return not (policy.rules or kind_of_key(key) or key in _MEANINGS or key in STATEMENTS)
+
+
+def mask_deep(path: str, value: Any, limit: int | None = None, depth: int = 0) -> Any:
+    """A copy in which everything is masked, down to a depth; what lies deeper is text."""
+    if isinstance(value, Mapping) and not kind_of_key(path) and depth < _DEEPEST:
+        return {
+            mask_text(str(key)): mask_deep(f"{path}.{key}", item, limit, depth + 1)
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)) and not kind_of_key(path) and depth < _DEEPEST:
+        return type(value)([mask_deep(path, item, limit, depth + 1) for item in value])
+    found = mask_value(path, value, limit)
+    return found if isinstance(found, _PLAIN) or found is None else mask_text(str(found))
+
+
+def mask_attributes(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A copy of attributes, each masked."""
+    return {
+        mask_text(key): mask_statement(value, system_of(attributes))
+        if key in STATEMENTS
+        else mask_deep(key, value)
+        for key, value in (attributes or {}).items()
+    }
+
+
+def system_of(attributes: Any) -> Any:
+    """What kind of database a statement went to."""
+    return attributes.get("db.system.name") or attributes.get("db.system")
+
+
+_PLAIN = (str, bool, int, float, bytes, list, tuple)
+_DEEPEST = 8
+
+
+def _hidden(path: str, value: Any) -> Any:
+    if value is None or isinstance(value, bool) or value in ("", b"") or is_count(path, value):
+        return value
+    made = mark(kind_of_key(path) or "unknown")
+    masked[made[8:-1]] += 1
+    return [made] * len(value[:_MOST_ITEMS]) if isinstance(value, (list, tuple)) else made
+
+
+_MOST_ITEMS = 16
+
+
+def _shown(path: str, value: Any, limit: int | None) -> Any:
+    if isinstance(value, str):
+        text = str.__str__(value) if limit is None else value[: limit + _OVER]
+        return _by_meaning(path, text)
+    if isinstance(value, bytes):
+        return _bytes(value if limit is None else value[: limit + _OVER])
+    if type(value) is int and value > 10**13 and is_card(str(value)):
+        masked["card"] += 1
+        return mark("card")
+    return value
+
+
+def _bytes(value: bytes) -> bytes:
+    """As a text where they are one."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = value.decode("latin-1")
+        found = mask_issued(text)
+        return value if found == text else found.encode("latin-1")
+    found = mask_text(text)
+    return value if found is text else found.encode()
+
+
+def _by_meaning(path: str, text: str) -> str:
+    how = _MEANINGS.get(path)
+    if how is None:
+        return mask_text(text)
+    found = how(text)
+    count(text, found)
+    return found
+
+
+# Keys whose values are known to be addresses.
+_MEANINGS: Mapping[str, Callable[[str], str]] = {
+    "url.query": lambda text: mask_query(text.removeprefix("?")),
+    "url.full": lambda text: mask_text(mask_url(text)),
+    "http.url": lambda text: mask_text(mask_url(text)),
+}
+
+
+def _ruled(rule: Rule, path: str, value: Any) -> Any:
+    try:
+        return rule(path, value)
+    except Exception as error:
+        _told("masking by a rule", error)
+        masked["rule"] += 1
+        return mark("rule")
+
+
+STATEMENTS = frozenset(("db.query.text", "db.statement"))
+_STORES = frozenset(("redis", "memcached", "valkey"))
+
+
+def mask_statement(text: Any, system: Any) -> Any:
+    """A statement by the grammar of its database; a mark where that is not sure."""
+    if not isinstance(text, str):
+        return mark("sql")
+    for rule in policy.rules:
+        text = _ruled(rule, "db.query.text", text)
+    made = _command(text) if system in _STORES else _statement(text, str(system))
+    if made != text:
+        count(text, made)
+    return made
+
+
+@lru_cache(maxsize=1024)
+def _statement(text: str, system: str) -> str:
+    return statement(text, GRAMMARS.get(system, ANY))
+
+
+def _command(text: str) -> str:
+    """Commands of a store, each on its line, without arguments."""
+    lines = [line.split(" ") for line in text[:4096].split("\n")]
+    return "\n".join(" ".join([first, *("?" for _ in others)]) for first, *others in lines)

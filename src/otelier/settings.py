@@ -306,6 +306,16 @@ SETTINGS: tuple[Setting, ...] = (
         default="otelier",
     ),
     Setting(
+        name="OTELIER_MASK",
+        meaning="what is masked besides secrets: `email`, `ip` or both, separated by a comma",
+        parse=some_of("email", "ip"),
+    ),
+    Setting(
+        name="OTELIER_SAFE_QUERY_KEYS",
+        meaning="keys of URL queries, `name,…`, whose values stay; all other values are masked",
+        parse=names,
+    ),
+    Setting(
         name="OTELIER_SQLCOMMENTER",
         meaning="`true` names driver, framework and (if its driver does not prepare it) trace in each SQL statement",
         parse=boolean,

@@ -400,5 +400,6 @@ def test_mask_text() -> None:
     """A text loses queries and users, and nothing else."""
     text = "no answer of http://ada:s@a.example/x?q=s&r=t (Caused by url: /y?token=s) why?"
     assert mask_text(text) == (
-        "no answer of http://a.example/x?REDACTED (Caused by url: /y?REDACTED) why?"
+        "no answer of http://REDACTED:REDACTED@a.example/x?q=REDACTED&r=REDACTED"
+        " (Caused by url: /y?token=REDACTED) why?"
     )

@@ -143,7 +143,7 @@ def test_a_statement_as_long_as_a_book() -> None:
     start = "SELECT * FROM t, " + "x" * (statements.LONGEST - 20)
     found = describe(f"{start}yyyyyyyyyyyyyyyy, other", POSTGRES)
     assert (found.summary, found.collection) == ("SELECT t", None)
-    assert len(found.text or "") == statements.LONGEST
+    assert found.text == "SELECT * FROM t,"
 
 
 def test_batches() -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from otelier.export.wire import field, utf8, varint
+from otelier.privacy import mask_text, mask_value
 
 _DEEPEST: Final = 8
 _MOST_ITEMS: Final = 10_000
@@ -54,18 +55,27 @@ class Limits:
 
 
 class _Room:
-    """How much of one value may still be encoded: characters of a text, and items."""
+    """How much of one value may still be encoded: characters of a text, and items.
 
-    __slots__ = ("items", "limit")
+    masks: whether what lies in it is masked.
+    """
 
-    def __init__(self, limit: int) -> None:
+    __slots__ = ("items", "limit", "masks")
+
+    def __init__(self, limit: int, masks: bool = False) -> None:
         self.limit = limit
         self.items = _MOST_ITEMS
+        self.masks = masks
 
 
 def any_value(value: Any, limit: int) -> bytes:
     """The content of an `AnyValue`; empty for None."""
-    return _any(value, _Room(limit), 0)
+    return _any(value, _Room(limit), 0, "")
+
+
+def masked_value(value: Any, limit: int, path: str) -> bytes:
+    """The same, itself and all that lies in it masked. path: its key."""
+    return _any(value, _Room(limit, masks=True), 0, path)
 
 
 def int_value(number: int) -> bytes:
@@ -84,15 +94,20 @@ def shown(value: object, limit: int) -> str:
         return f"<{type(value).__name__}>"
 
 
-def _any(value: Any, room: _Room, depth: int) -> bytes:
+def _any(value: Any, room: _Room, depth: int, path: str) -> bytes:
     room.items -= 1
     try:
+        if room.masks:
+            value = mask_value(path, value, room.limit)
         made = _plain(value, room.limit)
         if made is None and depth < _DEEPEST:
-            made = _nested(value, room, depth + 1)
+            made = _nested(value, room, depth + 1, path)
     except Exception:  # it is the app's own, or another thread changes it
         return field(STRING, utf8(f"<{type(value).__name__}>"))
-    return field(STRING, utf8(shown(value, room.limit))) if made is None else made
+    if made is None:
+        text = shown(value, room.limit)
+        made = field(STRING, utf8(mask_text(text)[: room.limit] if room.masks else text))
+    return made
 
 
 def _plain(value: Any, limit: int) -> bytes | None:
@@ -111,19 +126,21 @@ def _plain(value: Any, limit: int) -> bytes | None:
     return None
 
 
-def _nested(value: Any, room: _Room, depth: int) -> bytes | None:
+def _nested(value: Any, room: _Room, depth: int, path: str) -> bytes | None:
     parts: list[bytes] = []
     if isinstance(value, Sequence):
         for item in value:
             if room.items <= 0:
                 break
-            parts.append(field(_ITEM, _any(item, room, depth)))
+            parts.append(field(_ITEM, _any(item, room, depth, path)))
         return field(ARRAY, b"".join(parts))
     if isinstance(value, Mapping):
         for key, item in value.items():
             if room.items <= 0:
                 break
-            name = field(_KEY, utf8(shown(key, room.limit)))
-            parts.append(field(_ITEM, name + field(_VALUE, _any(item, room, depth))))
+            text = shown(key, room.limit)
+            name = field(_KEY, utf8(mask_text(text) if room.masks else text))
+            inner = field(_VALUE, _any(item, room, depth, f"{path}.{text}" if path else text))
+            parts.append(field(_ITEM, name + inner))
         return field(MAP, b"".join(parts))
     return None

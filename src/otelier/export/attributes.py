@@ -16,13 +16,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from otelier import privacy
 from otelier.context import RequestContext
-from otelier.export.anyvalue import INT, STRING, Limits, any_value, shown
+from otelier.export.anyvalue import INT, STRING, Limits, masked_value, shown
 from otelier.export.preset import Preset
 from otelier.export.wire import VARINTS, field, utf8, varint
+from otelier.privacy import mask_text
 from otelier.signals import REQUEST_ID, SESSION_ID, USER_ID
 
 LIMITS: Final = Limits()
+_ENOUGH: Final = LIMITS.value + 1024  # a secret that a limit cuts in two is still one
 
 Parts = list[bytes]
 Openings = tuple[bytes, ...]
@@ -32,7 +35,11 @@ _SHORT_KEY, _SHORT, _OPENINGS = 100, 126, 256
 _FEW = 1024
 
 _MOST_KEYS: Final = 4096
-_known_keys: dict[str, tuple[bytes, int]] = {}
+_known_keys: dict[str, tuple[bytes, int, int]] = {}
+privacy.changed.append(_known_keys.clear)
+
+# How the values under a key are masked: as texts, not at all, in a way that depends on the key.
+_AS_TEXT, _AS_IT_IS, _BY_KEY = 0, 1, 2
 
 _IDS: Final = frozenset((REQUEST_ID, USER_ID, SESSION_ID))
 
@@ -62,15 +69,23 @@ ON_SPAN: Final = Place(openings(b"\x4a"), 0, "on_span")
 ON_LOG: Final = Place(openings(b"\x32"), 1, "on_log")
 
 
-def write(parts: Parts, heads: Openings, attributes: Mapping[str, Any]) -> None:
+def write(  # noqa: C901  # one loop: calls in it cost more than the rest
+    parts: Parts, heads: Openings, attributes: Mapping[str, Any]
+) -> None:
     """Add a field for each attribute. heads: what `openings` made of their tag."""
     for key, value in attributes.items():
         known = _known_keys.get(key)
         if known is None and (known := _learned(key)) is None:
-            _write_rare(parts, heads[0][:1], _key(key), value)
+            _write_rare(parts, heads[0][:1], _key(key), shown(key, LIMITS.value), value)
             continue
-        name, size = known
+        name, size, how = known
         kind = type(value)
+        if how:
+            if how == _BY_KEY:
+                value = _masked(key, value, attributes)
+                kind = type(value)
+        elif kind is str:
+            value = mask_text(value if len(value) <= LIMITS.value else value[:_ENOUGH])
         if kind is str:
             try:
                 content = value.encode()
@@ -79,12 +94,14 @@ def write(parts: Parts, heads: Openings, attributes: Mapping[str, Any]) -> None:
             length = len(content)
             if length < _SHORT:
                 parts += (heads[size + length], name, TEXTS[length], content)
-                continue
-        elif kind is int and 0 <= value < _FEW:
+            else:
+                _write_text(parts, heads[0][:1], name, value)
+            continue
+        if kind is int and 0 <= value < _FEW:
             number = _NUMBERS[value]
             parts += (heads[size + len(number) - 3], name, number)
             continue
-        _write_rare(parts, heads[0][:1], name, value)
+        _write_rare(parts, heads[0][:1], name, key, value)
 
 
 def fields(heads: Openings, attributes: Mapping[str, Any] | None) -> bytes:
@@ -166,23 +183,37 @@ def _keep_ids(box: RequestContext) -> tuple[bytes, bytes]:
     return made
 
 
-def _learned(key: Any) -> tuple[bytes, int] | None:
-    """The bytes of a key, and the size of its field with an empty text; None for a rare one."""
+def _learned(key: Any) -> tuple[bytes, int, int] | None:
+    """The bytes of a key, the size of its field with an empty text, and how its values are masked;
+    None for a rare one."""
     if type(key) is not str or len(name := _key(key)) > _SHORT_KEY:
         return None
     if len(_known_keys) >= _MOST_KEYS:  # keys that are data
         _known_keys.clear()
-    known = _known_keys[key] = name, len(name) + 3
+    how = _AS_IT_IS if key in _IDS else _AS_TEXT if privacy.is_ordinary(key) else _BY_KEY
+    known = _known_keys[key] = name, len(name) + 3, how
     return known
+
+
+def _masked(key: str, value: Any, attributes: Mapping[str, Any]) -> Any:
+    if key in privacy.STATEMENTS:
+        return privacy.mask_statement(value, privacy.system_of(attributes))
+    return privacy.mask_value(key, value, LIMITS.value)
 
 
 def _key(key: Any) -> bytes:
     """All of a `KeyValue` up to the size of its value."""
     text = key[: LIMITS.value] if type(key) is str else shown(key, LIMITS.value)
-    return field(b"\x0a", utf8(text)) + b"\x12"
+    return field(b"\x0a", utf8(mask_text(text))) + b"\x12"
 
 
-def _write_rare(parts: Parts, tag: bytes, name: bytes, value: Any) -> None:
-    value = any_value(value, LIMITS.value)
+def _write_text(parts: Parts, tag: bytes, name: bytes, text: str) -> None:
+    value = field(STRING, utf8(text[: LIMITS.value]))
+    size = varint(len(value))
+    parts += (tag, varint(len(name) + len(size) + len(value)), name, size, value)
+
+
+def _write_rare(parts: Parts, tag: bytes, name: bytes, key: str, value: Any) -> None:
+    value = masked_value(value, LIMITS.value, key)
     size = varint(len(value))
     parts += (tag, varint(len(name) + len(size) + len(value)), name, size, value)

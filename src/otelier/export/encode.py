@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from otelier import _guard
+from otelier import _guard, privacy
 from otelier.export import encode_logs, encode_metrics, encode_spans
 from otelier.export.attributes import LIMITS, Parts, fields, openings, plain
 from otelier.export.wire import VARINTS, field, text_field, varint
+from otelier.privacy import mask_name
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricsData
@@ -35,6 +36,16 @@ _SMALL: Final = len(VARINTS)
 _MOST_SCOPES: Final = 512
 _known_scopes: dict[int, tuple[Any, bytes]] = {}
 _last_resource: tuple[Any, bytes, bytes] = (None, b"", b"")
+
+
+def _forget() -> None:
+    """What was kept is masked by a policy that is no longer in force."""
+    global _last_resource
+    _last_resource = None, b"", b""
+    _known_scopes.clear()
+
+
+privacy.changed.append(_forget)
 
 Encode = Callable[[Any], bytes]
 
@@ -141,8 +152,8 @@ def _scope(scope: Any) -> bytes:
 
 def _new_scope(scope: Any) -> bytes:
     content = (
-        text_field(b"\x0a", scope.name, LIMITS.value),
-        text_field(b"\x12", scope.version, LIMITS.value),
+        text_field(b"\x0a", scope.name and mask_name("scope", scope.name), LIMITS.value),
+        text_field(b"\x12", scope.version and mask_name("scope", scope.version), LIMITS.value),
         fields(_ON_SCOPE, plain(scope.attributes)),
     )
     schema = text_field(b"\x1a", scope.schema_url, LIMITS.value)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import struct
 from typing import Any, Final
 
-from otelier.export.anyvalue import any_value
+from otelier.export.anyvalue import masked_value
 from otelier.export.attributes import LIMITS, ON_LOG, TEXTS, Parts, plain, write, write_all
 from otelier.export.wire import count_field, field, text_field, unsigned, varint
+from otelier.privacy import mask_name
 
 _U32: Final = (1 << 32) - 1
 
@@ -35,7 +36,7 @@ def lean(log: Any) -> bytes:
     write_all(parts, ON_LOG, log.preset, log.extra, log.box)
     _write_ids(parts, log.trace_id, log.span_id)
     if log.event_name:
-        parts.append(text_field(_EVENT_NAME, log.event_name, LIMITS.value))
+        parts.append(_event_name(log.event_name))
     return b"".join(parts)
 
 
@@ -50,8 +51,12 @@ def standard(readable: Any) -> bytes:
     write(parts, ON_LOG.openings, plain(log.attributes))
     parts.append(count_field(b"\x38", readable.dropped_attributes))
     _write_ids(parts, log.trace_id, log.span_id)
-    parts.append(text_field(_EVENT_NAME, log.event_name, LIMITS.value))
+    parts.append(_event_name(log.event_name))
     return b"".join(parts)
+
+
+def _event_name(name: Any) -> bytes:
+    return text_field(_EVENT_NAME, mask_name("event", name), LIMITS.value) if name else b""
 
 
 def _bounded_times(time: Any, observed: Any, flags: Any) -> bytes:
@@ -65,17 +70,21 @@ def _bounded_times(time: Any, observed: Any, flags: Any) -> bytes:
 def _severity(severity: tuple[Any, Any]) -> bytes:
     number, text = severity
     number = unsigned(number, 0x7FFF_FFFF)
-    made = (b"\x10" + varint(number) if number else b"") + text_field(b"\x1a", text, LIMITS.value)
+    made = (b"\x10" + varint(number) if number else b"") + text_field(
+        b"\x1a", text and mask_name("severity", text), LIMITS.value
+    )
     if len(_known_severities) < _MOST_SEVERITIES:
         _known_severities[severity] = made
     return made
 
 
 def _write_body(parts: Parts, body: Any) -> None:
-    if type(body) is str and len(body) < len(TEXTS) and body.isascii():
-        parts += (_BODY, TEXTS[len(body)], body.encode())
-    else:
-        parts.append(field(_BODY, any_value(body, LIMITS.body)))
+    if type(body) is str and len(body) <= len(TEXTS) and body.isascii():
+        body = mask_name("body", body)
+        if type(body) is str and len(body) < len(TEXTS) and body.isascii():
+            parts += (_BODY, TEXTS[len(body)], body.encode())
+            return
+    parts.append(field(_BODY, masked_value(body, LIMITS.body, "body")))
 
 
 def _write_ids(parts: Parts, trace_id: int, span_id: int) -> None:

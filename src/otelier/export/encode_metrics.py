@@ -17,6 +17,7 @@ from opentelemetry.sdk.metrics.export import ExponentialHistogram, Gauge, Histog
 from otelier import _guard
 from otelier.export.attributes import LIMITS, fields, openings, plain
 from otelier.export.wire import count_field, field, text_field, unsigned, varint, zigzag
+from otelier.privacy import mask_name
 
 _I64_FIRST, _I64_LAST = -(1 << 63), (1 << 63) - 1
 _U128: Final = (1 << 128) - 1
@@ -43,8 +44,10 @@ def metric(found: Any) -> tuple[bytes, int, int]:
     if not points:
         return b"", 0, refused
     about = (
-        text_field(b"\x0a", found.name, LIMITS.value),
-        text_field(b"\x12", found.description, LIMITS.value),
+        text_field(b"\x0a", found.name and mask_name("metric", found.name), LIMITS.value),
+        text_field(
+            b"\x12", found.description and mask_name("metric", found.description), LIMITS.value
+        ),
         text_field(b"\x1a", found.unit, LIMITS.value),
         field(tag, b"".join((*points, _manner(data)))),
     )

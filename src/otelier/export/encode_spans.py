@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterable
 from typing import Any, Final
 
+from otelier import privacy
 from otelier.export.anyvalue import shown
 from otelier.export.attributes import (
     LIMITS,
@@ -25,6 +26,7 @@ from otelier.export.attributes import (
     write_all,
 )
 from otelier.export.wire import count_field, field, text_field, unsigned
+from otelier.privacy import mask_name, mask_text
 
 _U32, _U128 = (1 << 32) - 1, (1 << 128) - 1
 _HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200  # known whether the parent is of another process; it is
@@ -46,6 +48,7 @@ _ON_LINK: Final = openings(b"\x22")
 
 _MOST_NAMES, _LONGEST_NAME = 2048, 256
 _known_names: dict[str, bytes] = {}
+privacy.changed.append(_known_names.clear)
 
 Event = tuple[Any, Any, Any, Any]
 Link = tuple[Any, Any, Any]
@@ -71,7 +74,7 @@ def lean(span: Any) -> bytes:
     ]
     write_all(parts, ON_SPAN, span.preset, span.extra, span.box)
     if span.trace_state_text:
-        parts.append(text_field(_STATE, span.trace_state_text, LIMITS.value))
+        parts.append(text_field(_STATE, mask_text(span.trace_state_text), LIMITS.value))
     if span.event_list:
         _write_events(parts, span.event_list)
     if span.link_list:
@@ -125,7 +128,7 @@ def _text(name: Any) -> str:
 
 
 def _name(name: str) -> bytes:
-    made = text_field(_NAME, name, LIMITS.value) or _NAME + b"\x00"
+    made = text_field(_NAME, mask_name("name", name), LIMITS.value) or _NAME + b"\x00"
     if len(name) <= _LONGEST_NAME:
         if len(_known_names) >= _MOST_NAMES:  # names that are data
             _known_names.clear()
@@ -138,11 +141,13 @@ def _flags(context: Any) -> int:
 
 
 def _state(state: Any) -> bytes:
-    return text_field(_STATE, ",".join(f"{key}={value}" for key, value in state.items()), 8192)
+    text = ",".join(f"{key}={value}" for key, value in state.items())
+    return text_field(_STATE, mask_text(text), 8192)
 
 
 def _status(number: int, text: Any) -> bytes:
-    return field(_STATUS, text_field(b"\x12", text, LIMITS.value) + _STATUS_KINDS[number])
+    shown = text_field(b"\x12", mask_name("status", text), LIMITS.value) if text else b""
+    return field(_STATUS, shown + _STATUS_KINDS[number])
 
 
 def _write_dropped(parts: Parts, attributes: Any, events: Any, links: Any) -> None:
@@ -158,7 +163,7 @@ def _write_events(parts: Parts, events: Iterable[Event]) -> None:
     for name, time, attributes, dropped in events:
         content = (
             _event_time(0x09, unsigned(time)),
-            text_field(b"\x12", name, LIMITS.value),
+            text_field(b"\x12", mask_name("event", name), LIMITS.value),
             fields(_ON_EVENT, plain(attributes)),
             count_field(b"\x20", dropped),
         )

@@ -20,6 +20,7 @@ from otelier import _guard
 from otelier.export import messages
 from otelier.export.answer import Answer, Fate, meaning
 from otelier.export.backlog import Parcel
+from otelier.export.masked_records import MASKS
 from otelier.export.target import Target
 from otelier.export.transport import Transport
 
@@ -211,7 +212,8 @@ def _unanswered(error: Exception, limit: float) -> Answer:
 class ExporterSink:
     """Any exporter of the SDK, as its batch processor would call it.
 
-    convert: a record of ours to one that it knows (`readable.logs`). An exporter that returns
+    convert: a record of ours to one that it knows (`readable.logs`); what it is given is masked
+    after that. An exporter that returns
     FAILURE is given the batch again for five minutes; one that raises loses it.
     """
 
@@ -229,16 +231,17 @@ class ExporterSink:
         self.place: tuple[Any, ...] = (id(exporter),)
         self._exporter = exporter
         self._convert = convert
+        self._mask = MASKS[signal]
 
     def pack(self, batch: Sequence[Any]) -> tuple[list[Parcel], int]:
         if self.signal == "metrics":
-            counted = [(data, data_points(data)) for data in batch]
+            counted = [(self._mask(data), data_points(data)) for data in batch]
             return [self._parcel(data, count) for data, count in counted if count], 0
         readable = []
         for part in slices(batch):
             for record in part:
                 try:
-                    readable.append(self._convert(record))
+                    readable.append(self._mask(self._convert(record)))
                 except Exception as error:
                     _guard.fault(f"converting {self.signal}", error)
         refused = len(batch) - len(readable)

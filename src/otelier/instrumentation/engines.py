@@ -22,12 +22,12 @@ from otelier.errors import type_name
 from otelier.export.preset import Preset
 from otelier.instrumentation.statements import (
     Description,
-    Grammar,
     batched,
     can_expand,
     describe,
     unexpanded,
 )
+from otelier.sql_text import ANY, GRAMMARS
 
 Record = Callable[[float, Span | None], object]
 Series = Callable[[Mapping[str, Any]], Record]
@@ -49,15 +49,6 @@ _SYSTEMS = {
     "clickhousedb": "clickhouse",
     "teradatasql": "teradata",
 }
-_POSTGRES = Grammar(quotes_names=True, quotes_tables=True, hashes=True, dashes=True)
-_GRAMMARS = {
-    "postgresql": _POSTGRES,
-    "cockroachdb": _POSTGRES,
-    "sqlite": Grammar(quotes_tables=True, brackets=True, dashes=True),
-    "microsoft.sql_server": Grammar(quotes_tables=True, brackets=True, dashes=True),
-    "oracle.db": Grammar(quotes_tables=True, dashes=True),
-}
-_ANY = Grammar()
 _WITH_NUMBERS = frozenset(("mysql", "mariadb"))
 _STATUS = re.compile(r"[A-Za-z0-9_]{1,64}")
 
@@ -104,7 +95,7 @@ class Database:
     def __init__(self, engine: Any, series: Series) -> None:
         self.system = _system(engine.dialect)
         self.about = {signals.DB_SYSTEM: self.system, **_address(engine.url)}
-        self.grammar = _GRAMMARS.get(self.system, _ANY)
+        self.grammar = GRAMMARS.get(self.system, ANY)
         self.series = series
         self.name = _target(self.about) or self.system
         self.ready: dict[str, Kind | None] = {}

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from otelier.privacy import MASK
+from otelier.privacy import REDACTED as MASK
 
 Pairs = Iterable[tuple[bytes, bytes]]
 _LONGEST = 1024

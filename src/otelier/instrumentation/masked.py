@@ -8,12 +8,10 @@ provider for those packages alone: it hands on to the global one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -29,31 +27,10 @@ from opentelemetry.trace import (
 
 from otelier import _guard, signals
 from otelier.errors import type_name
-from otelier.privacy import MASK, mask_query
+from otelier.privacy import mask_text, mask_url
 
-_LONGEST = 4096
 _ADDRESSES = ("url.full", "http.url")
 _PEER = "network.peer.address"
-
-# In a text: what follows the question mark of an address, and who is named before its host.
-_QUERY_IN_TEXT = re.compile(r"\?[^\s'\"<>)\]]+")
-_USER_IN_TEXT = re.compile(r"//[^/@\s'\"]+@")
-
-
-def mask_url(url: str) -> str:
-    """An address without user, password and fragment, and with every value of its query masked."""
-    try:
-        parts = urlsplit(url)
-        netloc = parts.netloc.rpartition("@")[2]
-        query = mask_query(parts.query.encode("utf-8", "replace")) if parts.query else ""
-        return parts._replace(netloc=netloc, query=query, fragment="").geturl()[:_LONGEST]
-    except ValueError:
-        return MASK
-
-
-def mask_text(text: str) -> str:
-    """A text with the queries and users of all addresses in it masked."""
-    return _USER_IN_TEXT.sub("//", _QUERY_IN_TEXT.sub(f"?{MASK}", text))[:_LONGEST]
 
 
 def _masked(name: str, value: Any) -> Any:

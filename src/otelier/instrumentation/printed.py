@@ -27,7 +27,7 @@ from otelier.context import RequestContext, current_request
 from otelier.errors import is_recorded
 from otelier.export.record import LeanLog
 from otelier.instrumentation import outputs
-from otelier.instrumentation.masked import mask_text
+from otelier.instrumentation.echoed import ECHO, without_literals
 from otelier.instrumentation.outputs import Place, place
 from otelier.instrumentation.servers import ACCESS
 from otelier.logformat.console import ConsoleLines
@@ -35,7 +35,6 @@ from otelier.logformat.entry import PROMOTED, described, exception_of, text_of
 from otelier.logformat.lines import Lines, Mask
 from otelier.sdk.lean_span import ids
 
-CLIENTS = ("httpx", "urllib3", "aiohttp", "requests")
 _LOOKED_AT = 1.0
 """Seconds for which it is remembered whether the app prints; a new handler is seen at once."""
 
@@ -240,11 +239,11 @@ def _is_access(record: logging.LogRecord) -> bool:
 
 
 def _safe(record: logging.LogRecord) -> logging.LogRecord:
-    """Without the addresses that HTTP clients log, at INFO, user and query included."""
-    if not record.name.startswith(CLIENTS):
+    """Of a statement that SQLAlchemy echoes, without its literals."""
+    if not record.name.startswith(ECHO):
         return record
     copied = copy.copy(record)
-    copied.msg, copied.args = mask_text(text_of(record)), ()
+    copied.msg, copied.args = without_literals(text_of(record)), ()
     return copied
 
 

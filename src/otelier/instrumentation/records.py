@@ -20,9 +20,8 @@ from otelier.context import RequestContext, current_request
 from otelier.errors import is_recorded, message, type_name
 from otelier.export.preset import Preset
 from otelier.export.record import LeanLog
-from otelier.instrumentation.masked import mask_text
+from otelier.instrumentation.echoed import ECHO, without_literals
 from otelier.instrumentation.observe import SCHEMA_URL
-from otelier.instrumentation.printed import CLIENTS
 from otelier.logformat.entry import (
     Rendered,
     event_extra,
@@ -62,8 +61,8 @@ class Records:
         else:
             text, stack, given = text_of(record), None, extra_of(record)
         name = record.name
-        if name.startswith(CLIENTS):
-            text = mask_text(text)  # at INFO they log addresses, user and query included
+        if name.startswith(ECHO):
+            text = without_literals(text)
         error = exception_of(record) if record.exc_info else None
         box = current_request.get()
         if error is not None and is_recorded(error):

@@ -13,32 +13,14 @@ Source: semantic conventions, database client spans ("generating a summary of th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from otelier.privacy import mask_sql
+from otelier.sql_text import Grammar, Token, masked, tokens
 
 LONGEST = 8192
 _LONGEST_SUMMARY = 255
-
-
-@dataclass(frozen=True)
-class Grammar:
-    """What differs between engines, and changes what is a literal.
-
-    quotes_names: double quotes surely hold a name wherever they stand.
-    quotes_tables: they do where a table is expected.
-    brackets: `[…]` holds a name.
-    hashes: `#` is an operator. Elsewhere it may begin a comment.
-    dashes: `--` begins a comment, whatever follows it.
-    """
-
-    quotes_names: bool = False
-    quotes_tables: bool = False
-    brackets: bool = False
-    hashes: bool = False
-    dashes: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,11 +65,12 @@ def can_expand(compiled: str) -> bool:
 
 
 def _read(statement: str, grammar: Grammar, is_cut: bool) -> Description:
-    text = mask_sql(statement, quotes_names=grammar.quotes_names)
+    read = list(tokens(statement, grammar, is_cut))
+    text = masked(statement, read, is_cut=is_cut)
     if _CONTROL.fullmatch(statement):
         return Description("", None, None, text, is_control=True)
     found = _Reading()
-    for kind, token in _tokens(statement, grammar, is_cut):
+    for kind, token in _paths(read):
         found.take(kind, token)
     found.settle()
     return Description(_joined(found.pieces), found.operation(), found.collection(), text)
@@ -117,57 +100,23 @@ _CONTROL = re.compile(
     re.IGNORECASE,
 )
 
-# What may be in a name that is quoted: more than an identifier, less than a sentence.
-_QUOTED = r'(?:"[\w $-]{1,64}"|`[\w $-]{1,64}`|\[[\w $-]{1,64}\])'
-_PART = rf"(?:[^\W\d][\w$]*|{_QUOTED})"
 
-_TOKEN = re.compile(
-    rf"""
-      (?P<blank> \s+ | /\*(?!!)(?:(?!/\*).)*?\*/ | --(?=\s)[^\r\n]*(?=\r?\n|\Z) )
-    | (?P<dashes> --(?!\s)[^\r\n]*(?=\r?\n|\Z) )
-    | (?P<string> (?P<prefix>[^\W\d]\w*)?'(?:[^'\\]|'')*' )
-    | (?P<other> %\([^)]*\)s | %s\b | :{{1,2}}\w+ | @\w+ | \$\d+ | \d[\w.]* )
-    | (?P<name> {_PART}(?:\s*\.\s*{_PART})* )
-    | (?P<quoted> "(?:[^"\\]|"")*" | `[^`]*` )
-    | (?P<mark> [(),;] )
-    | (?P<hash> [#] )
-    | (?P<unsure> ['"`$\\] | /\* | -- )
-    | (?P<operator> . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
-# Oracle writes a string between brackets of its choice: q'[it's one]'.
-_OWN_QUOTES = frozenset(("Q", "NQ"))
-
-
-def _tokens(statement: str, grammar: Grammar, is_cut: bool) -> Iterator[tuple[str, str]]:
-    """Kind and text of what it consists of, up to where it might be misread."""
-    for token in _TOKEN.finditer(statement):
-        kind = token.lastgroup or ""
-        if _is_unsure(kind, token, grammar) or (is_cut and token.end() == len(statement)):
-            yield "unsure", ""
-            return
-        if kind == "name" and not _is_name(token[0], grammar):
-            kind = "quoted"
-        if kind not in ("blank", "dashes"):
-            yield kind, token[0]
-
-
-def _is_unsure(kind: str, token: re.Match[str], grammar: Grammar) -> bool:
-    if kind == "string":
-        return (token["prefix"] or "").upper() in _OWN_QUOTES
-    if kind == "hash":
-        return not grammar.hashes
-    if kind == "dashes":
-        return not grammar.dashes
-    return kind == "unsure"
-
-
-def _is_name(text: str, grammar: Grammar) -> bool:
-    if '"' in text and not (grammar.quotes_names or grammar.quotes_tables):
-        return False
-    return "[" not in text or grammar.brackets
+def _paths(read: Iterable[Token]) -> Iterator[Token]:
+    """The tokens that matter; names with dots between them as one."""
+    path, is_open = "", False
+    for kind, text in read:
+        if kind == "name" and (is_open or not path):
+            path, is_open = path + text, False
+        elif path and not is_open and text == ".":
+            path, is_open = path + text, True
+        elif kind != "blank":
+            if path:
+                yield "name", path.rstrip(".")
+            path, is_open = (text, False) if kind == "name" else ("", False)
+            if kind != "name" and text != ".":
+                yield kind, text
+    if path:
+        yield "name", path.rstrip(".")
 
 
 def _words(text: str) -> frozenset[str]:

@@ -80,7 +80,10 @@ def extra_of(record: logging.LogRecord) -> dict[Any, Any] | None:
     """What the app has added to the record; None where it has added nothing."""
     values = record.__dict__
     names = values.keys() - _NOT_EXTRA
-    return {name: values[name] for name in names} if names else None
+    if not names:
+        return None
+    # In the app's order, which a set does not keep.
+    return {name: values[name] for name in values if name in names}
 
 
 def exception_of(record: logging.LogRecord) -> BaseException | None:

@@ -1,0 +1,109 @@
+"""Which keys name a secret: of attributes, headers, fields of a body, variables. Pure; any thread.
+
+A key is taken apart into words, at `_`, `-`, dots, blanks and capitals. One word may make it
+secret (`db_password`, `X-Api-Key`, `clientSecret`); another says that it is only about a secret
+(`token_count`, `password_changed_at`). What `mask` is told of a key is its kind, the word in the
+mark that its value leaves behind.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Kinds by a part of a word, with what it must not be part of.
+_PARTS = (
+    ("passw", "password", "passwordless"),
+    ("passphrase", "password", ""),
+    ("passcode", "password", ""),
+    ("passwd", "password", ""),
+    ("pwd", "password", ""),
+    ("secret", "secret", "secretar"),
+    ("token", "token", "tokeni"),
+    ("apikey", "key", ""),
+    ("credential", "credential", ""),
+    ("authoriz", "authorization", "authorize"),
+    ("authoris", "authorization", "authorise"),
+    ("cookie", "cookie", ""),
+    ("sessid", "session", ""),
+    ("sessionid", "session", ""),
+)
+_WORDS = {
+    **dict.fromkeys(("pass", "pword", "pw"), "password"),
+    **dict.fromkeys(("session", "sessions", "sessionkey", "sid"), "session"),
+    **dict.fromkeys(("card", "creditcard", "debitcard", "cardnumber", "cardno", "ccn"), "card"),
+    **dict.fromkeys(("cvv", "cvv2", "cvc", "cvc2"), "card"),
+    **dict.fromkeys(("ssn", "socialsecurity"), "ssn"),
+    **dict.fromkeys(("jwt", "otp", "totp", "bearer", "xsrf", "csrf"), "token"),
+    **dict.fromkeys(("accesskey", "accountkey", "privatekey", "secretkey", "encryptionkey"), "key"),
+    **dict.fromkeys(("signingkey", "masterkey", "sshkey", "sharedaccesskey", "appkey"), "key"),
+    "auth": "authorization",
+    "sharedaccesssignature": "key",
+}
+_BEFORE_KEY = words(
+    "api access account private secret encryption signing master shared service auth app "
+    "ssh hmac application license webhook subscription storage aes rsa deploy client"
+)
+# The word behind or before which says that the value is about a secret and none itself.
+_ABOUT_BEHIND = words(
+    "count counts length len size limit limits max min total used usage type types kind "
+    "name names at on expiry expires expiration expired exp ttl age lifetime valid invalid "
+    "enabled disabled required policy strength changed created updated issued duration "
+    "timeout seconds minutes ms status state version format algorithm alg scheme provider "
+    "url uri endpoint path field fields rounds attempts retries index position brand last4 "
+    "bin arn class factory maker manager pool store backend middleware samesite secure "
+    "httponly domain rate ratio per budget cost present exists reset method methods mode "
+    "error errors event events failure success details"
+)
+_ABOUT_BEFORE = words(
+    "max min num n count total is has had needs requires require use uses should can allow "
+    "remaining no without active new number of open idle missing"
+)
+_IDS = frozenset(("session.id", "session.previous_id"))
+_COUNTED = frozenset(("tokens", "sessions", "cards", "cookies", "secrets"))
+
+_BETWEEN = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_LONGEST = 128
+
+
+@lru_cache(maxsize=4096)
+def kind_of_key(key: str) -> str | None:
+    """The kind of secret that a key names, None for an ordinary one."""
+    if key in _IDS:
+        return None
+    # Of a long one the end: the parts before it are where it stands.
+    words = [word.lower() for word in _BETWEEN.split(key[-_LONGEST:]) if word]
+    if not words or words[-1] in _ABOUT_BEHIND:
+        return None
+    kinds = [kind for at, word in enumerate(words) if (kind := _kind(words, at, word))]
+    if not kinds or (len(words) > 1 and words[0] in _ABOUT_BEFORE):
+        return None
+    return kinds[-1]
+
+
+def _kind(words: list[str], at: int, word: str) -> str | None:
+    if word == "key" and at and words[at - 1] in _BEFORE_KEY:
+        return "key"
+    if word == "security" and at and words[at - 1] == "social":
+        return "ssn"
+    if word in _WORDS:
+        return _WORDS[word] if word != "auth" or at == len(words) - 1 else None
+    for part, kind, ordinary in _PARTS:
+        if part in word and not (ordinary and ordinary in word):
+            return kind
+    return None
+
+
+def is_count(key: str, value: object) -> bool:
+    """Whether it says how many there are: `tokens=512`, `active_sessions: 3`."""
+    words = [word.lower() for word in _BETWEEN.split(key[-_LONGEST:]) if word]
+    if not words or words[-1] not in _COUNTED:
+        return False
+    if isinstance(value, str):
+        return len(value) <= 9 and value.replace(".", "", 1).isdigit()
+    return isinstance(value, (int, float))

@@ -1,0 +1,281 @@
+"""Pairs within a text whose key names a secret: `password=x`, `"token": "x"`, `Cookie: a=b`.
+
+Log messages, bodies of JSON that an error echoes, forms, headers, representations of Python's
+dicts and tuples, options of a command line, XML. The key stays, the value becomes a mark; a value
+that says nothing (`None`, a placeholder, `required`) stays. Text is read once, from left to right:
+behind each value the search goes on. Lines of code in a stack keep their names. Pure; any thread.
+"""
+
+from __future__ import annotations
+
+import re
+
+from otelier.marks import mark
+from otelier.secret_keys import is_count, kind_of_key
+
+# A key of one word, or of two (`api key`); each run of letters is looked at once.
+_PAIR = re.compile(
+    r"""(?<![\w.-])
+    (?P<key> [\w.-]++ (?:[ ](?:key|token|secret|password|passwd|number|code|id|no|cookie)(?!\w))?+ )
+    (?: (?P<tuple> \\*+["']\s{0,4}+,\s{0,4}+(?=[bBuU]?\\*+["']) )
+      | (?P<xml> > )
+      | (?P<form> "\r?\n(?:[^\r\n]{1,200}\r?\n)?\r?\n )
+      | (?: \\*+ | %2[27] ) ["']?+ [\])]?+ \s{0,8}+ (?P<sign> => | := | ==? | : | %3[dDaA] ) (?!:)
+        [ \t]{0,8}+ (?:%2[27])?+
+    )""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_OPTION = re.compile(r"(?<![\w-])(--[\w-]++)(['\"]?,?[ \t]{1,4}['\"]?)([^\s'\"]++)")
+_OPENING = re.compile(r"[bBuUrRfF]{0,2}+(\\*+)([\"'])")
+_QUOTED = {
+    "'": re.compile(r"(?:[^'\\]|\\.|'')*+", re.DOTALL),
+    '"': re.compile(r'(?:[^"\\]|\\.)*+', re.DOTALL),
+}
+_BRACKETS = re.compile(r"\\.|[\"'\[\](){}]", re.DOTALL)
+_BARE = re.compile(r"(?:[^\s\"']|[\"'](?=[^\s,;)\]}>&\"']))++")
+_BARE_ENDS = re.compile(r"[,;&](?=[\"'\s]|\Z|[\w.%\[\]-]++[=:])|%2[267]|\\[nr\"']")
+_MORE_DIGITS = re.compile(r"(?:[ -]\d{2,})++")
+_SCHEME = re.compile(
+    r"(?:bearer|basic|token|negotiate|apikey|key|jwt|ntlm|hmac|digest|signature|aws4-[\w-]+)[ \t]+",
+    re.IGNORECASE,
+)
+_LINE = re.compile(r"[^\r\n]*+")
+_SAYS_NOTHING = frozenset(
+    [
+        "none",
+        "null",
+        "nil",
+        "undefined",
+        "true",
+        "false",
+        "yes",
+        "no",
+        "empty",
+        "missing",
+        "required",
+        "invalid",
+        "expired",
+        "failed",
+        "ok",
+        "not",
+        "must",
+        "should",
+        "cannot",
+        "can",
+        "could",
+        "is",
+        "was",
+        "are",
+        "were",
+        "has",
+        "have",
+        "does",
+        "did",
+        "too",
+        "may",
+        "will",
+        "field",
+        "optional",
+        "incorrect",
+        "wrong",
+        "mismatch",
+        "refused",
+        "denied",
+        "rejected",
+        "accepted",
+        "changed",
+        "created",
+        "updated",
+        "deleted",
+        "removed",
+        "revoked",
+        "rotated",
+        "refreshed",
+        "verified",
+        "valid",
+        "found",
+        "unknown",
+        "unset",
+        "set",
+        "reset",
+        "disabled",
+        "enabled",
+        "str",
+        "int",
+        "bool",
+        "bytes",
+        "float",
+        "any",
+        "optional[str]",
+        "secretstr",
+        "string",
+        "text",
+        "bearer",
+        "basic",
+        "<redacted>",
+        "redacted",
+        "[redacted]",
+        "hidden",
+        "(hidden)",
+        "<hidden>",
+        "for",
+        "in",
+        "on",
+        "at",
+        "of",
+        "and",
+        "or",
+        "the",
+        "a",
+        "an",
+        "to",
+        "by",
+        "with",
+        "from",
+        "issued",
+        "started",
+        "ended",
+        "closed",
+        "opened",
+        "used",
+        "unused",
+        "needed",
+        "given",
+        "provided",
+        "present",
+        "absent",
+        "authentication",
+        "login",
+        "user",
+        "value",
+        "type",
+        "length",
+    ]
+)
+_PLACEHOLDER = re.compile(
+    r"\?|[$:@]\w+|%s|%\(\w+\)s|\{[\w.!:]*\}|\$\{\w+\}|[*•x.#-]{1,64}|<\w+>|\[masked:\w+\]?|REDACTED.*"
+)
+_LOOK_BACK = 400
+
+
+def mask_pairs(text: str) -> str:
+    """The text, values of secret keys masked."""
+    has_loc = "'loc':" in text or '"loc":' in text
+    parts: list[str] = []
+    done = position = 0
+    while found := _PAIR.search(text, position):
+        position = found.end()
+        kind = "input" if has_loc and found["key"] == "input" else kind_of_key(found["key"])
+        if kind is None or not _fits(text, found):
+            position = found.end("key") if kind is None else position
+            continue
+        start, end, made = _value(text, found, kind)
+        if made is not None:
+            parts += (text[done:start], made)
+            done = end
+        position = max(position, end)
+    if parts:
+        text = "".join((*parts, text[done:]))
+    return _OPTION.sub(_option, text) if "--" in text else text
+
+
+def _fits(text: str, found: re.Match[str]) -> bool:
+    """Whether what stands before the key goes with what stands behind it."""
+    start = found.start()
+    if found["tuple"]:
+        return bool(re.search(r"(?:\(b?|b)\\*[\"']\Z", text[max(0, start - 6) : start]))
+    if found["xml"]:
+        return text[start - 1 : start] == "<"
+    if found["form"]:
+        return text[max(0, start - 6) : start].endswith('name="')
+    return True
+
+
+def _value(text: str, found: re.Match[str], kind: str) -> tuple[int, int, str | None]:
+    """Start and end of the value, and what stands there from now on; None to leave it."""
+    at = found.end()
+    opening = _OPENING.match(text, at)
+    if opening and not found["form"] and not found["xml"]:
+        start, end = opening.end(), _end_of_quoted(text, opening)
+        return start, end, None if _says_nothing(text[start:end]) else mark(kind)
+    if _is_code(text, found.start()):
+        return at, at, None
+    if text[at : at + 1] in tuple("{[(") and not text.startswith("[masked:", at):
+        return at, _end_of_nested(text, at), mark(kind)
+    end = _end_of_bare(text, at, kind, found)
+    value = text[at:end]
+    if not value or _says_nothing(value) or is_count(found["key"], value):
+        return at, max(at, end), None
+    is_json = text[found.start() - 1 : found.start()] == '"' and found["sign"] == ":"
+    return at, end, f'"{mark(kind)}"' if is_json else mark(kind)
+
+
+def _end_of_quoted(text: str, opening: re.Match[str]) -> int:
+    slashes, quote = opening.groups()
+    start = opening.end()
+    if not slashes:
+        inside = _QUOTED[quote].match(text, start)
+        return inside.end() if inside else len(text)
+    closing = slashes + quote
+    end = text.find(closing, start)
+    while end > 0 and text[end - 1] == "\\":  # one of a deeper level
+        end = text.find(closing, end + len(closing))
+    return end if end >= 0 else len(text)
+
+
+def _end_of_nested(text: str, start: int) -> int:
+    depth, quote = 0, ""
+    for found in _BRACKETS.finditer(text, start):
+        sign = found[0]
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in ("'", '"'):
+            quote = sign
+        elif len(sign) == 1:
+            depth += 1 if sign in "([{" else -1
+            if depth <= 0:
+                return found.end()
+    return len(text)
+
+
+def _end_of_bare(text: str, at: int, kind: str, found: re.Match[str]) -> int:
+    if found["xml"]:
+        end = text.find("<", at)
+        return end if end >= 0 else len(text)
+    if found["form"] or (kind == "cookie" and found["sign"] == ":"):
+        line = _LINE.match(text, at)
+        return line.end() if line else at
+    if kind == "authorization" and (scheme := _SCHEME.match(text, at)):
+        if scheme[0][:4].lower() in ("dige", "aws4", "sign", "hmac"):
+            line = _LINE.match(text, at)
+            return line.end() if line else at
+        at = scheme.end()
+    bare = _BARE.match(text, at)
+    if bare is None:
+        return at
+    ends = _BARE_ENDS.search(text, at, bare.end())
+    end = ends.start() if ends else bare.end()
+    if kind in ("card", "ssn") and (more := _MORE_DIGITS.match(text, end)):
+        return more.end()
+    return at + len(text[at:end].rstrip(")]},.:;"))
+
+
+def _says_nothing(value: str) -> bool:
+    if len(value) > 64:
+        return False
+    word = value.strip().rstrip(".,;:!?").lower()
+    return not word or word in _SAYS_NOTHING or bool(_PLACEHOLDER.fullmatch(value.strip()))
+
+
+def _is_code(text: str, start: int) -> bool:
+    """Whether it stands in a line of code of a stack: names there are the program's own."""
+    before = text[max(0, start - _LOOK_BACK) : start]
+    lines = before.rsplit("\n", 2)
+    return len(lines) > 1 and lines[-1].startswith("    ") and lines[-2].startswith('  File "')
+
+
+def _option(found: re.Match[str]) -> str:
+    kind = kind_of_key(found[1])
+    if kind is None or found[3].startswith("-") or _says_nothing(found[3]):
+        return found[0]
+    return f"{found[1]}{found[2]}{mark(kind)}"

@@ -1,0 +1,134 @@
+"""Secrets that give themselves away by their shape, wherever they stand in a text.
+
+Tokens and keys of well-known issuers begin with letters of their own; a private key has its
+frame; the number of a card its check digit; a header its scheme. What looks like nothing (a bare
+32 hexadecimal digits are as likely a trace id) is left to keys and pairs. Every pattern starts
+where nothing like it stands before, so that no text is read twice: linear. Pure; any thread.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from ipaddress import ip_address
+
+from otelier.marks import mark
+
+_ISSUED = re.compile(
+    r"""(?<![A-Za-z0-9])(?:
+      (?P<jwt> eyJ[\w-]{8,}+(?:\.[\w-]*+)*+ )
+    | (?P<aws> (?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}+ )
+    | (?P<google> AIza[\w-]{30,}+ | ya29\.[\w.-]{16,}+ | GOCSPX-[\w-]{16,}+ )
+    | (?P<stripe> [sr]k_(?:live|test)_\w{8,}+ | whsec_[\w+/=]{12,}+ )
+    | (?P<github> gh[pousr]_\w{16,}+ | github_pat_\w{16,}+ )
+    | (?P<gitlab> gl(?:pat|ptt|dt|rt|cbt|ft|agent|soat|imt|oas)-[\w.-]{12,}+ )
+    | (?P<slack> xox[abcdeoprs]-[\w-]{8,}+ | xapp-\d-[\w-]{8,}+
+        | hooks\.slack\.com/(?:services|workflows|triggers)/[\w/]++ )
+    | (?P<datadog> (?:ddapp|ddapi|ddat|ddpat)_\w{16,}+ | pub[0-9a-f]{32}(?!\w) )
+    | (?P<azure> [A-Za-z0-9+/]{86}==(?![\w=]) | \w{3}\dQ~[\w.~-]{28,}+ )
+    | (?P<token> sk-[\w-]{20,}+ | npm_\w{30,}+ | pypi-[\w-]{30,}+ | SG\.[\w-]{16,}+\.[\w-]{16,}+
+        | hf_\w{30,}+ | do[opr]_v1_[0-9a-f]{32,}+ | shp(?:at|ss|ca|pa)_[0-9a-f]{32,}+
+        | hv[sbr]\.[\w-]{20,}+ | dapi[0-9a-f]{32,}+ | SK[0-9a-f]{32}(?!\w)
+        | key-[0-9a-f]{32}(?!\w) )
+    )""",
+    re.VERBOSE,
+)
+# One of these is in every such token: 40 looks take a fifth of the time of the pattern.
+_BEGINNINGS = (
+    "eyJ", "AKIA", "ASIA", "ABIA", "ACCA", "AIza", "ya29", "GOCSPX", "k_live_", "k_test_", "whsec_",
+    "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "gl", "xox", "xapp-", "hooks.slack",
+    "ddap", "ddat", "ddpat", "pub", "==", "Q~", "sk-", "npm_", "pypi-", "SG.", "hf_", "_v1_", "shp",
+    "hvs.", "hvb.", "hvr.", "dapi", "SK", "key-",
+)  # fmt: skip
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,40}?PRIVATE KEY(?: BLOCK)?-----"
+    r".*?(?:-----END [A-Z0-9 ]{0,40}?PRIVATE KEY(?: BLOCK)?-----|\Z)",
+    re.DOTALL,
+)
+_BEARER = re.compile(r"\b(bearer)((?:\s|%20|\+){1,4})([^\s'\",;<>)\]}\\]{4,})", re.IGNORECASE)
+_NO_TOKEN = re.compile(
+    r"(?:tokens?|auth\w*|schemes?|headers?|cred\w*|realm.*|errors?|required|types?|formats?|not"
+    r"|missing|was|were|method|challenge|security|access|invalid|expired|from|with|[:=]+|\[masked.*"
+    r"|REDACTED)[.:!?]*",
+    re.IGNORECASE,
+)
+_BASIC = re.compile(r"\b(basic)((?:\s|%20|\+){1,4})([A-Za-z0-9+/_-]{4,}={0,2})", re.IGNORECASE)
+_DIGITS = re.compile(r"[0-9]" + "[0-9 -]" * 12)
+_CARD = re.compile(r"(?<![\w.])(?:\d[ -]?){12,18}\d(?![\w.]*\d)")
+_CARD_NUMBER = re.compile(
+    r"4\d{15}|4\d{18}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|6(?:011|5\d\d|4[4-9]\d)\d{12}"
+    r"|3(?:0[0-5]|[68]\d)\d{11}|35\d{14}|62\d{14}"
+)
+_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
+_IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
+_IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
+
+
+def mask_issued(text: str) -> str:
+    """Tokens and keys of known issuers, private keys."""
+    if "PRIVATE KEY" in text:
+        text = _PRIVATE_KEY.sub(lambda _: mark("private_key"), text)
+    for beginning in _BEGINNINGS:
+        if beginning in text:
+            return _ISSUED.sub(lambda found: mark(str(found.lastgroup)), text)
+    return text
+
+
+def mask_schemes(text: str) -> str:
+    """`Bearer …` and `Basic …`, but for prose about them."""
+    return _BASIC.sub(_basic, _BEARER.sub(_bearer, text))
+
+
+def _bearer(found: re.Match[str]) -> str:
+    if _NO_TOKEN.fullmatch(found[3]):
+        return found[0]
+    return f"{found[1]}{found[2]}{mark('authorization')}"
+
+
+def _basic(found: re.Match[str]) -> str:
+    """Base64 of `user:password`, or what has a digit and is long: no word of a sentence."""
+    value = found[3]
+    try:
+        is_secret = b":" in b64decode(
+            value + "=" * (-len(value) % 4), b"-_" if "_" in value else None
+        )
+    except ValueError:
+        is_secret = False
+    if is_secret or (len(value) >= 12 and any(letter.isdigit() for letter in value)):
+        return f"{found[1]}{found[2]}{mark('authorization')}"
+    return found[0]
+
+
+def has_digits(text: str) -> bool:
+    """Whether there are as many together as a card has."""
+    return _DIGITS.search(text) is not None
+
+
+def mask_cards(text: str) -> str:
+    """Numbers of cards: an issuer's first digits, and the check digit."""
+    return _CARD.sub(lambda found: mark("card") if is_card(found[0]) else found[0], text)
+
+
+def is_card(text: str) -> bool:
+    """By ISO/IEC 7812: prefix, length, Luhn's sum."""
+    digits = text.replace(" ", "").replace("-", "")
+    if not _CARD_NUMBER.fullmatch(digits):
+        return False
+    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
+    return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
+
+
+def mask_emails(text: str) -> str:
+    return _EMAIL.sub(lambda _: mark("email"), text) if "@" in text else text
+
+
+def mask_ips(text: str) -> str:
+    return _IPV6.sub(_ip, _IPV4.sub(_ip, text))
+
+
+def _ip(found: re.Match[str]) -> str:
+    try:
+        ip_address(found[0])
+    except ValueError:
+        return found[0]
+    return mark("ip")

@@ -1,0 +1,155 @@
+"""Texts with a secret, and ordinary ones: what `test_privacy.py` and the end-to-end test plant.
+
+In each of `PLANTED` the canary stands where a secret would. `SHAPED` are secrets by their shape,
+put together here so that no scanner takes this file for a leak.
+"""
+
+# ruff: noqa: E501
+
+from __future__ import annotations
+
+CANARY = "hunter2SWORDFISH"
+
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+SHAPED: dict[str, str] = {
+    "jwt": "eyJ" + "hbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.swordfishswordfish",
+    "aws": "AKIA" + "IOSFODNN7SWORDFI",
+    "google": "AIza" + "SyA-1234567890abcdefghijklmnopqrstu",
+    "google_oauth": "ya29" + ".a0AfH6SMBswordfishswordfish",
+    "stripe": "sk_live" + "_4eC39HqLyjWDarjtT1zdp7dc",
+    "stripe_hook": "whsec" + "_4eC39HqLyjWDarjtT1zdp7dc",
+    "github": "ghp" + "_abcdefghijklmnopqrstuvwxyz0123456789",
+    "github_fine": "github" + "_pat_11ABCDEFG0abcdefghijkl_swordfish",
+    "gitlab": "glpat" + "-abcdefghijklmnopqrst",
+    "slack": "xoxb" + "-123456789012-abcdefghijkl",
+    "slack_hook": "hooks.slack" + ".com/services/T000/B000/swordfish",
+    "datadog": "ddapp" + "_abcdefghijklmnopqrstuvwxyz",
+    "azure": "sword/fish" * 8 + "abcdef==",
+    "openai": "sk" + "-proj-abcdefghijklmnopqrstuvwxyz",
+    "npm": "npm" + "_abcdefghijklmnopqrstuvwxyz0123456789",
+    "private_key": "-----BEGIN " + "RSA PRIVATE KEY-----\nMIIEswordfish\n-----END RSA PRIVATE KEY-----",
+    "openssh": "-----BEGIN " + "OPENSSH PRIVATE KEY-----\nb3BlbnNzaswordfish",
+    "card": "4111 1111 1111 1111",
+    "card_plain": "5500" + "000000000004",
+    "amex": "3782-822463-10005",
+}  # fmt: skip
+
+PLANTED: tuple[str, ...] = tuple(
+    text.replace("@@", CANARY)
+    for text in (
+        "Authorization: Bearer @@",
+        "authorization=Bearer @@",
+        "{'authorization': 'Bearer @@'}",
+        "got Bearer @@ from the client",
+        'Proxy-Authorization: Digest username="a", response="@@"',
+        "Basic aHVudGVyOmh1bnRlcjJTV09SREZJU0g= @@"[:38],
+        "password=@@ user=bob",
+        '{"user":"bob","password":"@@"}',
+        '{"user": "bob", "password" : "it\\"s @@"}',
+        "{'password': '@@', 'a': 1}",
+        "password: @@",
+        "Password = '@@'",
+        "user=bob&password=@@&x=1",
+        "user=bob&password=a,@@",
+        "password=a&@@",
+        "userPassword=@@",
+        "PGPASSWORD=@@ psql",
+        "db_pass: @@",
+        "api key: @@",
+        "X-Api-Key: @@",
+        "apiKey=@@",
+        "dd-application-key: @@",
+        "client_secret='@@'",
+        "secret => @@",
+        r'"{\"password\": \"@@\"}"',
+        r'"{\\\"password\\\": \\\"@@\\\"}"',
+        "[('password', '@@')]",
+        "[(b'authorization', b'Bearer @@')]",
+        "[(b'cookie', b'a=@@')]",
+        "run --password @@ now",
+        "run --token=@@ now",
+        "['run', '--password', '@@']",
+        "<password>@@</password>",
+        "postgresql://bob:@@@db.example/x",
+        "postgresql://bob:p@x@@@db.example/x",
+        "redis://:@@/x@cache.example:6379/0",
+        "GET /x?token=@@&page=@@ HTTP/1.1",
+        "http://h.example/?@@",
+        "cvv: @@",
+        "ssn=@@",
+        "Cookie: a=@@; b=@@",
+        "Set-Cookie: sid=@@; Path=/",
+        "session={'id': '@@'}",
+        "tokens: ['a', '@@']",
+        "private_key=@@",
+        "credentials: @@",
+        "AccountKey=@@;EndpointSuffix=core",
+        "Server=db;Password=@@;Database=x",
+        "password%3D@@",
+        "%22password%22%3A%22@@%22%7D",
+        "headers['Authorization'] = '@@'",
+        'Content-Disposition: form-data; name="password"\r\n\r\n@@\r\n--x',
+        "(psycopg.errors.UniqueViolation) duplicate key\nDETAIL:  Key (email)=(@@) already exists.",
+        "DETAIL:  Failing row contains (1, @@, null).",
+        "[SQL: INSERT INTO u (email, p) VALUES ('@@', 5)]\n[parameters: {'a': 1}]",
+        "UNIQUE constraint failed\n[SQL: INSERT INTO u VALUES (?)]\n[parameters: ('@@', ']')]\n(Back",
+        "[generated in 0.0002s] ('@@', 1)",
+        "[cached since 3.2s ago] {'name': '@@'}",
+        "(1062, \"Duplicate entry '@@' for key 'u.email'\")",
+        'invalid input syntax for type integer: "@@"',
+        "LINE 1: SELECT 1 WHERE p = '@@'",
+        "invalid input for query argument $1: '@@' (expected int)",
+        "password\n  String too short [type=string_too_short, input_value='@@', input_type=str]",
+        "[{'type': 'x', 'loc': ('body', 'password'), 'msg': 'short', 'input': '@@'}]",
+        "Command # 1 (SET user:1 @@) of pipeline caused error: WRONGTYPE",
+        "unknown command 'FOO', with args beginning with: '@@'",
+        'Traceback\n  File "/a.py", line 3, in f\n    password = "@@"\n',
+    )
+)
+
+KEYS = words(
+    "authorization Authorization cookie Set-Cookie proxy-authorization db_password PASSWD "
+    "userPwd client_secret accessToken token api_key X-Api-Key apikey APIKey dd-application-key session session_id JSESSIONID card card_number cvv ssn private_key "
+    "privateKey credentials smtp_pass aws_secret_access_key "
+    "http.request.header.authorization http.request.header.x-api-key PGPASSWORD csrf_token "
+    "refreshToken passphrase"
+)
+ORDINARY_KEYS = words(
+    "token_count max_tokens session.id tokenizer password_changed_at token_type secret_name "
+    "has_password is_token_valid cardinality discard card_brand scorecard key primary_key "
+    "foreign_key sort_key cache_key keyboard author authority authorized passenger compass "
+    "bypass passed secretary session_count user.id http.request.id tokenize keys "
+    "code.function.name gen_ai.token.type token_url auth_type assessment possession monkey "
+    "cookie_name url.path"
+)
+
+_SENTENCES = """
+user 42 logged in|token expired: retry|invalid token: not enough segments
+password must be at least 8 characters|password: required|password=None|token_count=5
+prompt_tokens: 512|GET /items/42 200 in 3 ms|really?yes|what? no|what?really
+session closed for user 3|Application startup complete.|connect to postgres://db.local:5432/app
+Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)|time 12:34:56 ok
+order 1764082078123 at 1764082078123456789|0193e0c5-8c0a-7c1e-b0a1-3f6c1de0c7a4
+trace 4bf92f3577b34da6a3ce929d0e0e4736 span 00f067aa0ba902b7|key error: 'name'|KeyError: 'token'
+Basic authentication required|bearer token missing|missing fields: ['password', 'email']
+cache_key=user:5:profile|[notice] worker ready|primary key: id|https://medium.com/@bob/x
+a@b.example wrote|author: Bob|x[1:2]|deadbeefdeadbeefdeadbeefdeadbeefdeadbeef
+Password changed for user bob|author=bob|passed=3 failed=2|Key (id) is missing
+/api/v1/tokens/5|{'name': 'bob', 'tokens': 3}|retry in 5 s (attempt 2 of 3)|état: terminé
+Basic plan chosen|discard=true|wildcard: *.example|monkey patched|2026-11-25T14:47:58Z done
+"""
+_WORDS = ("order", "deal", "user", "invoice", "job", "note", "page", "batch")
+_DONE = ("created", "updated in {0} ms", "not found: {0}", "has state={1}", "took {0}.5 s", "→ {1}")
+ORDINARY: tuple[str, ...] = (
+    *(text for line in _SENTENCES.strip().splitlines() for text in line.split("|")),
+    *(
+        f"{word} {number * 7919} {done.format(number * 31, word)}"
+        for word in _WORDS
+        for done in _DONE
+        for number in range(1, 7)
+    ),
+)
