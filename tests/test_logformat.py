@@ -338,6 +338,14 @@ def test_an_exception() -> None:
     assert second["type"] == "ValueError"
 
 
+def test_causes_in_a_circle() -> None:
+    """Each is described once."""
+    about = {"exc_info": cyclic_cause()}
+    found = only_line(JSONFormatter().format(record_of(about)))["exception"]
+    assert (found["type"], found["cause"]["type"]) == ("ValueError", "KeyError")
+    assert "cause" not in found["cause"]
+
+
 def test_the_mask() -> None:
     """It is asked about the message, each field, and the text and traceback of an exception."""
     asked: list[str] = []

@@ -163,7 +163,7 @@ def check_processes(receiver: Receiver) -> None:
 
 
 # Libraries for outgoing requests: installed for other tests, and not in the README's example.
-CLIENTS = "aiohttp-client|httpx2?|requests"
+OPTIONAL = "aiohttp-client|httpx2?|loguru|requests|structlog"
 
 
 def check_start_line(server: Server, endpoint: str) -> None:
@@ -171,7 +171,7 @@ def check_start_line(server: Server, endpoint: str) -> None:
     lines = [line for line in server.stderr().splitlines() if line.startswith("otelier: ")]
     start, other = lines
     assert other == "otelier: opentelemetry-distro is installed too and stays off"
-    shown = re.sub(rf"\b({CLIENTS})(, |$)", "", start).removesuffix(", ")
+    shown = re.sub(rf"\b({OPTIONAL})(, |$)", "", start).removesuffix(", ")
     assert shown.replace(endpoint, "http://localhost:4318") in README.read_text()
 
 

@@ -132,6 +132,15 @@ def test_configured_later() -> None:
     assert json.loads(third)["message"] == "third"
 
 
+def test_another_logger_configured_later() -> None:
+    """A handler on whatever logger is noticed at the next record."""
+    with printed() as standard:
+        logging.getLogger(SERVING).info("first")
+        logging.getLogger("elsewhere").addHandler(logging.StreamHandler(sys.stdout))
+        logging.getLogger("shop").info("second")
+    assert standard.messages == ["first"]
+
+
 def test_handlers_that_write_elsewhere(tmp_path: Any) -> None:
     """They get what they would have got without us, and nothing that is only ours."""
     with printed() as standard:
