@@ -1,4 +1,6 @@
-"""`python -m benchmarks overhead`: beside the peers; `… loop`: in one process."""
+"""`python -m benchmarks overhead`: what it costs; `… delivery`: what arrives when the receiver fails;
+both beside the peers. `… loop`, `… throughput`: in one process.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import loop, overhead
+from benchmarks import delivery, loop, overhead, throughput
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for module in (overhead, loop):
+    for module in (overhead, delivery, loop, throughput):
         name = module.__name__.rpartition(".")[2]
         command = commands.add_parser(name, description=module.__doc__)
         module.add_arguments(command)
