@@ -92,8 +92,11 @@ def _run(options: argparse.Namespace) -> Outcomes:
         alone = [one for one in trials if one[0].scenario.is_alone]
         for several, jobs in ((side_by_side, options.jobs), (alone, 1)):
             with ThreadPoolExecutor(jobs) as pool:
-                for outcome in pool.map(lambda one: _try(*one), several):
-                    outcomes.runs += [outcome] if outcome else []
+                for found in pool.map(lambda one: _try(*one), several):
+                    if isinstance(found, Outcome):
+                        outcomes.runs.append(found)
+                    else:
+                        outcomes.broken.append(found)
     _say(f"{time.monotonic() - began:.0f} s")
     if options.add and options.json.exists():
         before = _read(options.json)
@@ -130,13 +133,14 @@ def _contenders(options: argparse.Namespace) -> list[Contender]:
     return [one for one in CONTENDERS if one.name in names]
 
 
-def _try(trial: Trial, number: int) -> Outcome | None:
+def _try(trial: Trial, number: int) -> Outcome | str:
+    """What it came to, or why to nothing."""
     what = f"{trial.contender.name}, {trial.scenario.name}, run {number}"
     try:
         outcome = trial.run(number)
-    except (NotStarted, RuntimeError) as reason:
-        _say(f"{what}: not run: {reason}")
-        return None
+    except (NotStarted, OSError, RuntimeError) as reason:
+        _say(f"{what}: {reason}")
+        return f"{what}: {reason}"
     _say(f"{what}: {outcome.found.lost:,} lost, {outcome.said:,} said")
     return outcome
 

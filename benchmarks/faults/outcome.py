@@ -54,13 +54,16 @@ class Outcome:
 
 @dataclass
 class Outcomes:
-    """absent: contenders that could not be run, and why. short: of the short forms."""
+    """absent: contenders that could not be run, and why. broken: runs that came to nothing, and
+    why. short: of the short forms.
+    """
 
     versions: dict[str, str] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     runs: list[Outcome] = field(default_factory=list)
     machine: dict[str, str] = field(default_factory=dict)
     short: bool = False
+    broken: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -77,6 +80,7 @@ class Outcomes:
         self.runs = kept + other.runs
         self.versions |= other.versions
         self.absent = other.absent
+        self.broken = other.broken
         self.machine = other.machine
 
     @classmethod

@@ -105,18 +105,19 @@ class Receiver:
     """
 
     def __init__(self) -> None:
-        (self._port,) = free_ports(1)
+        handler = type("Post", (Post,), {"receiver": self})
+        self._server = _Server(handler)
+        self._is_there = False
         self.arrivals: list[Arrival] = []
         self.over = threading.Event()
         self._lock = threading.Lock()
         self._fault = Fault()
         self._met: Counter[str] = Counter()
         self._connections: list[socket.socket] = []
-        self._server: ThreadingHTTPServer | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Receiver:
         self._listen()
@@ -131,6 +132,7 @@ class Receiver:
     ) -> None:
         self.over.set()
         self._go_away()
+        self._server.server_close()
 
     def begin(self, fault: Fault) -> None:
         self._fault = fault
@@ -142,7 +144,7 @@ class Receiver:
     def end(self) -> None:
         """Be well again."""
         self._fault = Fault()
-        if self._server is None:
+        if not self._is_there:
             self._listen()
         self.over.set()
 
@@ -162,16 +164,16 @@ class Receiver:
         self._connections.append(connection)
 
     def _listen(self) -> None:
-        handler = type("Post", (Post,), {"receiver": self})
-        self._server = _Server(("127.0.0.1", self._port), handler)
+        self._server.server_activate()
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self._is_there = True
 
     def _go_away(self) -> None:
         """Refuse connections, and break those that are open."""
-        if self._server is not None:
+        if self._is_there:
             self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+            self._server.socket.shutdown(socket.SHUT_RDWR)
+            self._is_there = False
         for connection in self._connections:
             try:
                 connection.shutdown(socket.SHUT_RDWR)
@@ -181,8 +183,16 @@ class Receiver:
 
 
 class _Server(ThreadingHTTPServer):
+    """It owns its port all the time, whether or not it listens (Linux): nobody else can take it."""
+
+    allow_reuse_address = False
     daemon_threads = True
     request_queue_size = 64
+
+    def __init__(self, handler: type[Post]) -> None:
+        (port,) = free_ports(1)
+        super().__init__(("127.0.0.1", port), handler, bind_and_activate=False)
+        self.server_bind()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A sender that has not waited for its answer is no news here."""

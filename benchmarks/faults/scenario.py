@@ -72,7 +72,7 @@ SCENARIOS: Sequence[Scenario] = (
         "hang",
         "hangs for 20 s",
         Pace(80, 30, Fault(hang, 20)),
-        Pace(25, 4, Fault(hang, 3), environ=_QUICK),
+        Pace(25, 4, Fault(hang, 5), environ=_QUICK),
     ),
     Scenario(
         "late",
@@ -84,7 +84,7 @@ SCENARIOS: Sequence[Scenario] = (
         "too-late",
         "takes all, answers after 12 s",
         Pace(30, 10, Fault(late(12), 45)),
-        Pace(25, 4, Fault(late(1.4), 4), environ=_QUICK),
+        Pace(25, 4, Fault(late(1.4), 6), environ=_QUICK),
     ),
     Scenario(
         "429",
@@ -132,7 +132,7 @@ SCENARIOS: Sequence[Scenario] = (
         "drip",
         "answers a byte a second for 45 s",
         Pace(30, 10, Fault(drip(1), 45)),
-        Pace(25, 4, Fault(drip(0.1), 3), environ=_QUICK),
+        Pace(25, 4, Fault(drip(0.1), 6), environ=_QUICK),
     ),
     Scenario(
         "away",

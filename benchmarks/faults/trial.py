@@ -24,7 +24,7 @@ from benchmarks.faults.receiver import Receiver
 from benchmarks.faults.said import said
 from benchmarks.faults.scenario import Pace, Scenario
 from benchmarks.load import Client, Order
-from benchmarks.serving import Serving
+from benchmarks.serving import NotStarted, Serving
 
 APP = "benchmarks.app.numbered:app"
 CALM, CALM_RATE = 10, 50.0
@@ -168,6 +168,8 @@ class Run:
 
     def _asked(self, serving: Serving, order: Order) -> Load:
         outcome = self._client.run(order)
+        if not outcome.answered:
+            raise NotStarted(f"it answers nobody: {serving.said()[-300:]}")
         return Load(order.trace, order.requests, outcome.wrong, list(outcome.latencies))
 
     def _watch(self, serving: Serving, done: threading.Event) -> None:
