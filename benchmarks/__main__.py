@@ -1,4 +1,4 @@
-"""`python -m benchmarks overhead`: what it costs; `… delivery`: what arrives when the receiver fails;
+"""`python -m benchmarks overhead`: what it costs; `… delivery`: what arrives when receivers fail;
 both beside the peers. `… loop`, `… throughput`: in one process.
 """
 

@@ -40,11 +40,15 @@ JOBS = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--short", action="store_true", help="seconds each, where minutes are usual")
+    parser.add_argument(
+        "--short", action="store_true", help="seconds each, where minutes are usual"
+    )
     parser.add_argument("--only", metavar="A,B", help=f"of {','.join(NAMES)}; {','.join(DEFAULT)}")
     parser.add_argument("--scenario", metavar="A,B", help=f"of {','.join(scenario.NAMES)}")
     parser.add_argument("--runs", type=int, default=1, help="of each; the worst is shown")
-    parser.add_argument("--outage", type=float, metavar="S", help="seconds of each outage, and load")
+    parser.add_argument(
+        "--outage", type=float, metavar="S", help="seconds of each outage, and load"
+    )
     parser.add_argument("--jobs", type=int, default=JOBS, help=f"side by side; {JOBS} by default")
     parser.add_argument("--json", type=Path, default=OUT, metavar="F")
     parser.add_argument("--add", action="store_true", help="to what that file has of other runs")

@@ -13,7 +13,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 
@@ -34,7 +34,7 @@ RATE, AWAY_SECONDS = 10_000, 60.0
 TICKS, SAMPLES = 100, 6
 
 _ONLY_SPANS = {"OTEL_LOGS_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"}
-_ATTRIBUTES = {
+_ATTRIBUTES: Mapping[str, str | int] = {
     "http.request.method": "GET",
     "url.scheme": "http",
     "url.path": "/api/v1/contacts/17",

@@ -69,9 +69,7 @@ class Outcomes:
         return asdict(self)
 
     def of(self, contender: str, scenario: str) -> list[Outcome]:
-        return [
-            one for one in self.runs if one.contender == contender and one.scenario == scenario
-        ]
+        return [one for one in self.runs if one.contender == contender and one.scenario == scenario]
 
     def add(self, other: Outcomes) -> None:
         """What the other one has run takes the place of the same here."""

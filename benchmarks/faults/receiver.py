@@ -171,8 +171,7 @@ class Receiver:
     def _go_away(self) -> None:
         """Refuse connections, and break those that are open."""
         if self._is_there:
-            self._server.shutdown()
-            self._server.socket.shutdown(socket.SHUT_RDWR)
+            self._server.deactivate()
             self._is_there = False
         for connection in self._connections:
             try:
@@ -193,6 +192,16 @@ class _Server(ThreadingHTTPServer):
         (port,) = free_ports(1)
         super().__init__(("127.0.0.1", port), handler, bind_and_activate=False)
         self.server_bind()
+
+    def server_activate(self) -> None:
+        """Old connections that are still in TIME_WAIT are no reason not to."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        super().server_activate()
+
+    def deactivate(self) -> None:
+        self.shutdown()
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A sender that has not waited for its answer is no news here."""
