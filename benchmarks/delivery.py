@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -64,9 +64,6 @@ def run(options: argparse.Namespace) -> int:
         _say(str(error))
         return 2
     sys.stdout.write(markdown(outcomes))
-    if not options.read:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(outcomes.as_json(), indent=1) + "\n", encoding="utf-8")
     if options.write_docs:
         page.fill("delivery.md", "delivery", outcomes.machine, markdown(outcomes).rstrip())
     found = failures(outcomes)
@@ -90,23 +87,18 @@ def _run(options: argparse.Namespace) -> Outcomes:
     began = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))  # so that what was started is ended
     outcomes = Outcomes(machine=machine("SQLite, in memory"), short=options.short)
+    before = _read(options.json) if options.add and options.json.exists() else Outcomes()
     with TemporaryDirectory(prefix="otelier-delivery-") as folder:
         trials = list(_trials(options, outcomes, Path(folder)))
         side_by_side = [one for one in trials if not one[0].scenario.is_alone]
         alone = [one for one in trials if one[0].scenario.is_alone]
         for several, jobs in ((side_by_side, options.jobs), (alone, 1)):
             with ThreadPoolExecutor(jobs) as pool:
-                for found in pool.map(lambda one: _try(*one), several):
-                    if isinstance(found, Outcome):
-                        outcomes.runs.append(found)
-                    else:
-                        outcomes.broken.append(found)
+                for done in as_completed([pool.submit(_try, *one) for one in several]):
+                    outcomes.take(done.result())
+                    _keep(before + outcomes, options.json)
     _say(f"{time.monotonic() - began:.0f} s")
-    if options.add and options.json.exists():
-        before = _read(options.json)
-        before.add(outcomes)
-        return before
-    return outcomes
+    return before + outcomes
 
 
 def _trials(
@@ -151,6 +143,11 @@ def _try(trial: Trial, number: int) -> Outcome | str:
 
 def _read(file: Path) -> Outcomes:
     return Outcomes.of_json(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _keep(outcomes: Outcomes, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(outcomes.as_json(), indent=1) + "\n", encoding="utf-8")
 
 
 def _say(line: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from benchmarks.faults.arrived import Found
@@ -71,15 +71,19 @@ class Outcomes:
     def of(self, contender: str, scenario: str) -> list[Outcome]:
         return [one for one in self.runs if one.contender == contender and one.scenario == scenario]
 
-    def add(self, other: Outcomes) -> None:
-        """What the other one has run takes the place of the same here."""
-        new = {(one.contender, one.scenario) for one in other.runs}
+    def take(self, found: Outcome | str) -> None:
+        """One more: what it came to, or why to nothing."""
+        if isinstance(found, Outcome):
+            self.runs.append(found)
+        else:
+            self.broken.append(found)
+
+    def __add__(self, later: Outcomes) -> Outcomes:
+        """What has run later takes the place of the same here."""
+        new = {(one.contender, one.scenario) for one in later.runs}
         kept = [one for one in self.runs if (one.contender, one.scenario) not in new]
-        self.runs = kept + other.runs
-        self.versions |= other.versions
-        self.absent = other.absent
-        self.broken = other.broken
-        self.machine = other.machine
+        versions = self.versions | later.versions
+        return replace(later, versions=versions, runs=kept + later.runs)
 
     @classmethod
     def of_json(cls, read: dict[str, Any]) -> Outcomes:

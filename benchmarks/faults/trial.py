@@ -8,6 +8,7 @@ taken is counted by request.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -28,7 +29,7 @@ from benchmarks.serving import NotStarted, Serving
 
 APP = "benchmarks.app.numbered:app"
 CALM, CALM_RATE = 10, 50.0
-QUIET_SECONDS, POLL_SECONDS, SAMPLE_SECONDS = 1.5, 0.25, 0.5
+QUIET_SECONDS, POLL_SECONDS, SAMPLE_SECONDS = 0.7, 0.2, 0.5
 LINES_KEPT = 40
 
 
@@ -127,7 +128,7 @@ class Run:
     def _calm(self, serving: Serving) -> tuple[int, int]:
         """Records of a request, while all is well."""
         load = self._asked(serving, Order(serving.port, "numbered", CALM, CALM_RATE, _trace()))
-        deadline = time.monotonic() + self._trial.contender.flush_seconds + 2 * QUIET_SECONDS
+        deadline = time.monotonic() + self._trial.contender.flush_seconds + 4 * QUIET_SECONDS
         while time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
             self._arrived.read()
@@ -179,8 +180,8 @@ class Run:
     def _wait(self, loads: list[Load], each: tuple[int, int]) -> None:
         """Until all is there, or what is not there will not come any more."""
         fault = self._trial.pace.fault
-        while fault.seconds < float("inf") and not self._receiver.over.is_set():
-            time.sleep(POLL_SECONDS)
+        if fault.seconds < math.inf:
+            self._receiver.over.wait(fault.seconds)
         deadline = time.monotonic() + self._trial.patience
         while time.monotonic() < deadline:
             self._arrived.read()
