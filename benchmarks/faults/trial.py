@@ -32,6 +32,9 @@ CALM, CALM_RATE = 10, 50.0
 QUIET_SECONDS, POLL_SECONDS, SAMPLE_SECONDS = 0.7, 0.2, 0.5
 LINES_KEPT = 40
 
+# A start takes a second and a half of a core: a dozen side by side miss their time.
+_STARTING = threading.Semaphore(2)
+
 
 @dataclass(frozen=True)
 class Load:
@@ -97,7 +100,8 @@ class Run:
         return self._outcome(number, each, healthy, loads)
 
     def _start(self, stack: ExitStack) -> Serving:
-        serving = stack.enter_context(self._trial.serving(self._receiver.url))
+        with _STARTING:
+            serving = stack.enter_context(self._trial.serving(self._receiver.url))
         self._started.append((serving, len(serving.said())))
         return serving
 

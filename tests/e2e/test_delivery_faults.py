@@ -21,7 +21,7 @@ from benchmarks.faults.verdict import of_one
 from otelier.settings import BY_NAME
 from parts.server import BIN
 
-SIDE_BY_SIDE = 6
+SIDE_BY_SIDE = 16
 HAS_SPOOL = "OTELIER_SPOOL_DIR" in BY_NAME
 LEFT_OUT = ("well", "late", "503")  # every receiver is well at first; 429 is as 503
 SHORT = [
