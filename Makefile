@@ -15,7 +15,7 @@ COUNT = if [ -t 1 ]; then awk -v all=$$(grep -c == requirements/$*.txt) \
 	/^Installing/ { printf "\r  %-62s", "unpacking"; fflush() } END { print "" }'; \
 	else cat > /dev/null; fi
 
-.PHONY: help demo test test-matrix test-upstream bench bench-short check docs collector format clean
+.PHONY: help demo test test-matrix test-upstream bench bench-short bench-delivery check docs collector format clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
@@ -42,6 +42,10 @@ bench: $(VENV)/dev.stamp
 ## make bench-short  the same in little, and a failure where a promise is not kept
 bench-short: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks overhead --short $(BENCH)
+
+## make bench-delivery  what arrives when the receiver fails, beside the peers (BENCH=--short)
+bench-delivery: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks delivery $(BENCH)
 
 ## make check       format, lint and types
 check: $(VENV)/dev.stamp

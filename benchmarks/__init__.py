@@ -1,1 +1,4 @@
-"""What observing costs, beside the peers, and the tools to tune it. Not shipped."""
+"""What observing costs and what of it arrives, beside the peers, and the tools to tune it.
+
+Not shipped.
+"""

@@ -45,10 +45,10 @@ def family(pid: int) -> list[int]:
 
 
 @contextmanager
-def on_core(core: int) -> Iterator[None]:
-    """What this thread starts meanwhile runs there for good."""
+def on_core(core: int | None) -> Iterator[None]:
+    """What this thread starts meanwhile runs there for good; with none, where it likes."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, before if core is None else {core})
     try:
         yield
     finally:

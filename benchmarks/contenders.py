@@ -28,7 +28,8 @@ class Contender:
     """package: whose version is shown; launcher: what stands before uvicorn, in its `bin`.
 
     environ: `{sink}` stands for where to send; flush_seconds: how long the last record may wait by
-    its defaults; logs: whether it is one that sends log records as such.
+    its defaults; logs: whether it is one that sends log records as such; retry_seconds: the longest
+    pause between two attempts to deliver.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Contender:
     environ: Mapping[str, str] = field(default_factory=dict)
     flush_seconds: float = 5.0
     logs: bool = True
+    retry_seconds: float = 30.0
 
     def variables(self, sink: str) -> dict[str, str]:
         return {name: value.format(sink=sink) for name, value in self.environ.items()}
@@ -78,7 +80,14 @@ CONTENDERS: Sequence[Contender] = (
         flush_seconds=10.0,
         logs=False,
     ),
-    Contender("logfire", "logfire", (), {**_OTLP, "BENCH_AGENT": "logfire"}, logs=False),
+    Contender(
+        "logfire",
+        "logfire",
+        (),
+        {**_OTLP, "BENCH_AGENT": "logfire"},
+        logs=False,
+        retry_seconds=128.0,
+    ),
 )
 NAMES = tuple(contender.name for contender in CONTENDERS)
 SHORT = (BARE, OTELIER, UPSTREAM)

@@ -31,7 +31,7 @@ PATIENCE_SECONDS = 30.0
 _BODY = b'{"name": "lamp", "price": 42}'
 _HEAD = (
     "%s HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: otelier-benchmark/1\r\nAccept: */*\r\n"
-    "traceparent: 00-%%s-%%016x-01\r\n"
+    "traceparent: 00-%%(trace)s-%%(number)016x-01\r\n"
 )
 _PLAIN = "\r\n"
 _JSON = f"Content-Type: application/json\r\nContent-Length: {len(_BODY)}\r\n\r\n{_BODY.decode()}"
@@ -54,23 +54,30 @@ PING = Question("GET /ping")
 ITEM = Question("GET /item")
 NEW = Question("POST /items", b"201", _JSON)
 ERROR = Question("GET /error", b"500")
+NUMBERED = Question("GET /numbered/%(number)d", rest="X-Request-ID: asked-%(trace)s\r\n\r\n")
 
 # What is asked in turn; a whole number of turns has an even number of items.
 TURNS: Mapping[str, Sequence[Question]] = {
     "ping": (PING,),
     "item": (ITEM, ITEM),
     "mix": (ITEM, NEW, ITEM, ITEM, NEW, ITEM, ERROR, ITEM, NEW, ITEM),
+    "numbered": (NUMBERED,),
 }
 
 
 @dataclass(frozen=True)
 class Order:
-    """turn: a name in `TURNS`; rate: requests a second, or none for as many as it can."""
+    """turn: a name in `TURNS`; rate: requests a second, or none for as many as it can.
+
+    trace: first 24 digits of each trace id, of its own if empty; the request's number, from 1,
+    makes the rest.
+    """
 
     port: int
     turn: str
     requests: int
     rate: float | None = None
+    trace: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,7 +152,7 @@ class Run:
         self._order = order
         turn = TURNS[order.turn]
         self._turn = [(question, question.template) for question in turn]
-        self._trace = os.urandom(12).hex()
+        self._trace = order.trace or os.urandom(12).hex()
         self._poll = select.epoll()
         made = [Connection(order.port, self._poll) for _ in range(CONNECTIONS)]
         self._idle = made
@@ -176,7 +183,8 @@ class Run:
                 return
             question, template = self._turn[self._asked % len(self._turn)]
             self._asked += 1
-            request = template % (f"{self._trace}{self._asked:08x}", self._asked)
+            trace = f"{self._trace}{self._asked:08x}"
+            request = template % {"trace": trace, "number": self._asked}
             connection = self._idle.pop()
             self._busy[connection.number] = connection
             connection.ask(question, request.encode(), due)

@@ -88,18 +88,19 @@ async def _rounds(
     app: App, observed: Observed, rounds: int, requests: int
 ) -> list[tuple[float, float]]:
     """Seconds of a request, bare and observed, in each round."""
-    await _seconds(app, WARM)
+    await seconds(app, WARM)
     with observed:
-        await _seconds(app, WARM)
+        await seconds(app, WARM)
     found = []
     for _ in range(rounds):
-        bare = await _seconds(app, requests)
+        bare = await seconds(app, requests)
         with observed:
-            found.append((bare, await _seconds(app, requests)))
+            found.append((bare, await seconds(app, requests)))
     return found
 
 
-async def _seconds(app: App, requests: int) -> float:
+async def seconds(app: App, requests: int) -> float:
+    """CPU time of a request, of the calling thread."""
     began = thread_time()
     for _ in range(requests):
         await app(_scope(), _receive, _send)

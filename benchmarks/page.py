@@ -1,7 +1,8 @@
-"""The page that shows the figures: what is between its markers is written by the command."""
+"""Pages that show figures: what is between their markers is written by a command."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.chart import svg
@@ -11,8 +12,8 @@ from benchmarks.summary import rows
 from benchmarks.table import markdown
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGE, CHART = DOCS / "benchmarks.md", DOCS / "benchmarks.svg"
-BEGIN = "<!-- figures: written by `python -m benchmarks overhead --write-docs` -->"
+CHART = DOCS / "benchmarks.svg"
+BEGIN = "<!-- figures: written by `python -m benchmarks {} --write-docs` -->"
 END = "<!-- end of figures -->"
 
 
@@ -21,18 +22,19 @@ def drawing(results: Results) -> str:
 
 
 def write(results: Results) -> None:
-    """Raises ValueError if the page has lost its markers."""
+    """The page of `overhead`. Raises ValueError if it has lost its markers."""
     CHART.write_text(drawing(results), encoding="utf-8")
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")
-
-
-def filled(page: str, results: Results) -> str:
-    """The page with these figures instead of what is there."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{PAGE.name} has no {BEGIN} … {END}")
-    machine = ". ".join(results.machine.values())
     picture = f"![Cost of a request, ratio to the bare app]({CHART.name})"
-    parts = (begin, f"{machine}.", picture, markdown(results).rstrip(), end)
-    return before + "\n\n".join(parts) + after
+    fill("benchmarks.md", "overhead", results.machine, picture, markdown(results).rstrip())
+
+
+def fill(name: str, command: str, machine: Mapping[str, str], *parts: str) -> None:
+    """Put the machine and these parts where the command's figures are on a page of `docs`."""
+    page = DOCS / name
+    begin = BEGIN.format(command)
+    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, end, after = rest.partition(END)
+    if not (found and end):
+        raise ValueError(f"{name} has no {begin} … {END}")
+    figures = (begin, f"{'. '.join(machine.values())}.", *parts, end)
+    page.write_text(before + "\n\n".join(figures) + after, encoding="utf-8")

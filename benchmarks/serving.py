@@ -22,6 +22,8 @@ from parts import free_ports
 ROOT = Path(__file__).parents[1]
 APP = "benchmarks.app.program:app"
 START_SECONDS, STOP_SECONDS, STEP_SECONDS = 60.0, 30.0, 0.005
+# Of the time so far, so that servers that start side by side are not held up by being asked.
+STEP_SHARE = 0.01
 
 # Settings of any contender, or of its Python, that the surrounding environment may hold. Without
 # its byte-code, which an installed package has, a checkout is compiled at every start.
@@ -47,14 +49,15 @@ class Serving:
         self,
         contender: Contender,
         programs: Path,
-        core: int,
+        core: int | None,
         folder: Path,
         environ: Mapping[str, str],
+        app: str = APP,
     ) -> None:
         (self.port,) = free_ports(1)
         launched = [programs / program for program in (*contender.launcher, "uvicorn")]
         options = [*_UVICORN.split(), "--port", str(self.port), "--app-dir", str(ROOT)]
-        self._command = [*map(str, launched), APP, *options]
+        self._command = [*map(str, launched), app, *options]
         self._core = core
         self._folder = folder
         self._said = folder / f"{contender.name}-{self.port}.out"
@@ -94,14 +97,19 @@ class Serving:
     ) -> None:
         self.stop()
 
-    def stop(self) -> None:
+    def stop(self, by: int = signal.SIGTERM) -> int:
+        """Its exit code, negative for a signal."""
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+            self._process.send_signal(by)
             try:
                 self._process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-                self._process.wait()
+        return self._process.wait()
+
+    def said(self) -> str:
+        """What it has written to stdout and stderr so far."""
+        return self._said.read_text("utf-8", "replace")
 
     def said(self) -> str:
         """What it has written to stdout and stderr."""
@@ -114,12 +122,12 @@ class Serving:
         return resident_mib(self._process.pid)
 
     def _wait_for_answer(self, deadline: float) -> None:
-        while time.perf_counter() < deadline:
+        while (now := time.perf_counter()) < deadline:
             if self._process.poll() is not None:
                 raise NotStarted(f"it ended: {self._last_words()}")
             if self._answers():
                 return
-            time.sleep(STEP_SECONDS)
+            time.sleep(max(STEP_SECONDS, STEP_SHARE * (now - deadline + START_SECONDS)))
         raise NotStarted(f"no answer in {START_SECONDS:.0f} s: {self._last_words()}")
 
     def _answers(self) -> bool:

@@ -14,10 +14,11 @@ import subprocess
 import sys
 import threading
 import zlib
+from collections.abc import Mapping
 from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 from benchmarks.counting import Counts, count
 
@@ -52,11 +53,12 @@ class Kept:
         with self._lock:
             waiting, self._waiting = self._waiting, []
         for path, encoding, body in waiting:
-            self._counts += count(path, _plain(encoding, body))
+            self._counts += count(path, plain(encoding, body))
         return self._counts
 
 
-def _plain(encoding: str, body: bytes) -> bytes:
+def plain(encoding: str, body: bytes) -> bytes:
+    """Of what was compressed as `content-encoding` says."""
     match encoding:
         case "gzip":
             return gzip.decompress(body)
@@ -74,19 +76,19 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         path = self.path.partition("?")[0]
-        self.kept.add(path, self.headers.get("content-encoding", ""), self._body())
+        self.kept.add(path, self.headers.get("content-encoding", ""), self.body())
         if path in OTLP:
-            self._answer(200, b"", "application/x-protobuf")
+            self.answer(200, b"", "application/x-protobuf")
         else:
-            self._answer(202 if path == INTAKE else 200, json.dumps(ANSWERS.get(path, {})).encode())
+            self.answer(202 if path == INTAKE else 200, json.dumps(ANSWERS.get(path, {})).encode())
 
     do_PUT = do_POST  # noqa: N815
 
     def do_GET(self) -> None:
         known = ANSWERS.get(self.path.partition("?")[0])
-        self._answer(200 if known else 404, json.dumps(known or {}).encode())
+        self.answer(200 if known else 404, json.dumps(known or {}).encode())
 
-    def _body(self) -> bytes:
+    def body(self) -> bytes:
         if self.headers.get("transfer-encoding", "").lower() != "chunked":
             return self.rfile.read(int(self.headers.get("content-length", 0)))
         chunks = []
@@ -96,8 +98,16 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return b"".join(chunks)
 
-    def _answer(self, status: int, body: bytes, kind: str = "application/json") -> None:
+    def answer(
+        self,
+        status: int,
+        body: bytes,
+        kind: str = "application/json",
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(body)))
         self.end_headers()

@@ -30,7 +30,7 @@ from benchmarks.serving import NotStarted, Serving
 from benchmarks.sink import Sink
 from benchmarks.starting import Start, rounds
 from benchmarks.summary import spread
-from benchmarks.table import aligned, shown
+from benchmarks.table import grid, shown
 
 ROOT = Path(__file__).parents[1]
 PAIRS, PROFILES = 9, 5
@@ -64,8 +64,8 @@ def run(options: argparse.Namespace) -> int:
                 1:
             ]  # the first is warm-up
             names = [contender.name for contender in asked]
-            print(aligned(_PAIRS_HEAD, list(pairs(names, starts))), flush=True)
-            print(f"\n{aligned(_PARTS_HEAD, list(starter.parts(asked)))}", flush=True)
+            print(grid(_PAIRS_HEAD, list(pairs(names, starts))), flush=True)
+            print(f"\n{grid(_PARTS_HEAD, list(starter.parts(asked)))}", flush=True)
         except (Unavailable, NotStarted, ValueError) as error:
             print(error, file=sys.stderr)
             return 2

@@ -23,9 +23,9 @@ def markdown(results: Results) -> str:
     """Every phase that has run, then the servers."""
     parts = list(_phases(results))
     if results.ends:
-        parts += ["### Servers", aligned((*SERVERS, *ALL), list(_servers(results)))]
+        parts += ["### Servers", grid((*SERVERS, *ALL), list(_servers(results)))]
     if routes := list(_routes(results)):
-        parts += ["### GET /ping, saturated, by the number of routes", aligned(ROUTES, routes)]
+        parts += ["### GET /ping, saturated, by the number of routes", grid(ROUTES, routes)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -34,7 +34,7 @@ def _phases(results: Results) -> Iterator[str]:
         if found := rows(results, phase.name):
             yield f"### {phase.title}"
             absent = [[name, reason] for name, reason in results.absent.items()]
-            yield aligned((*COSTS, *TIMES), [*map(_cells, found), *absent])
+            yield grid((*COSTS, *TIMES), [*map(_cells, found), *absent])
 
 
 def _cells(row: Row) -> list[str]:
@@ -92,8 +92,8 @@ def _of(sent: float, expected: float) -> str:
     return f"{sent:,.0f} of {expected:,.0f}"
 
 
-def aligned(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Padded, so that it can be read as it is; short rows are filled up."""
+def grid(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A table. Padded, so that it can be read as it is; short rows are filled up."""
     lines = [list(head), *([*row, *[""] * (len(head) - len(row))] for row in body)]
     widths = [max(map(len, column)) for column in zip(*map(_without_reason, lines), strict=True)]
     rows = [

@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from benchmarks.app import agents
+from benchmarks.app.logfile import log_to_file
 
 TABLE, KEY = "otelier_benchmark_item", "otelier_benchmark:item"
 # All servers are up together, and PostgreSQL takes 100 connections by default.
@@ -47,15 +48,6 @@ class Item(Base):
 class NewItem(BaseModel):
     name: str
     price: int
-
-
-def log_to_file(path: str) -> None:
-    """Beside whatever a contender has put on the root logger, never instead of it."""
-    handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
 
 
 def add_routes(app: FastAPI, count: int) -> None:

@@ -89,7 +89,7 @@ def test_the_table_of_routes_sets_both_phases_side_by_side() -> None:
 
 def test_a_table_can_be_read_as_it_is() -> None:
     """Columns are as wide as what is in them; a reason that stands alone widens none."""
-    lines = table.aligned(
+    lines = table.grid(
         ("a", "b", "c"), [["one", "2", "3"], ["two", "a reason that is long"]]
     ).splitlines()
     assert lines[:3] == ["| a   | b | c |", "| --- | - | - |", "| one | 2 | 3 |"]
