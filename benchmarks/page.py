@@ -31,10 +31,16 @@ def write(results: Results) -> None:
 def fill(name: str, command: str, machine: Mapping[str, str], *parts: str) -> None:
     """Put the machine and these parts where the command's figures are on a page of `docs`."""
     page = DOCS / name
+    text = page.read_text(encoding="utf-8")
+    page.write_text(filled(text, command, machine, *parts), encoding="utf-8")
+
+
+def filled(text: str, command: str, machine: Mapping[str, str], *parts: str) -> str:
+    """The page with these figures in place of those that it has."""
     begin = BEGIN.format(command)
-    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
+    before, found, rest = text.partition(begin)
     _, end, after = rest.partition(END)
     if not (found and end):
-        raise ValueError(f"{name} has no {begin} … {END}")
+        raise ValueError(f"the page has no {begin} … {END}")
     figures = (begin, f"{'. '.join(machine.values())}.", *parts, end)
-    page.write_text(before + "\n\n".join(figures) + after, encoding="utf-8")
+    return before + "\n\n".join(figures) + after

@@ -111,10 +111,6 @@ class Serving:
         """What it has written to stdout and stderr so far."""
         return self._said.read_text("utf-8", "replace")
 
-    def said(self) -> str:
-        """What it has written to stdout and stderr."""
-        return self._said.read_text("utf-8", "replace")
-
     def cpu_seconds(self) -> float:
         return cpu_seconds(self._process.pid)
 

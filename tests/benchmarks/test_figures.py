@@ -136,23 +136,32 @@ def test_others_may_break_what_is_promised_of_otelier_alone() -> None:
     assert gate.failures(replace(kept(), ends=[lost])) == []
 
 
+MACHINE = {"python": "CPython 3.11.7", "store": "PostgreSQL 18"}
+
+
 def test_the_page_keeps_what_is_written_by_hand() -> None:
     """Only what stands between the markers is replaced, and again the next time."""
-    text = f"before\n\n{page.BEGIN}\n\nold figures\n\n{page.END}\n\nafter\n"
-    filled = page.filled(text, kept())
+    begin = page.BEGIN.format("overhead")
+    text = f"before\n\n{begin}\n\nold figures\n\n{page.END}\n\nafter\n"
+    filled = page.filled(text, "overhead", MACHINE, "new figures")
     assert filled.startswith("before\n")
     assert filled.endswith("\nafter\n")
-    assert "old figures" not in filled
+    assert ("old figures" in filled, "new figures" in filled) == (False, True)
     assert "CPython 3.11.7. PostgreSQL 18." in filled
-    assert page.filled(filled, kept()) == filled
+    assert page.filled(filled, "overhead", MACHINE, "new figures") == filled
 
 
 def test_a_page_without_markers_is_not_written() -> None:
     """Rather than at a place where nobody looks."""
     with pytest.raises(ValueError, match="has no"):
-        page.filled(f"before {page.BEGIN} after", kept())
+        page.filled(f"before {page.BEGIN.format('overhead')} after", "overhead", MACHINE)
 
 
-def test_the_page_in_the_docs_has_its_markers() -> None:
-    """And the command can fill it."""
-    assert page.filled(page.PAGE.read_text(encoding="utf-8"), kept())
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("benchmarks.md", "overhead"), ("delivery.md", "delivery"), ("delivery.md", "throughput")],
+)
+def test_the_pages_in_the_docs_have_their_markers(name: str, command: str) -> None:
+    """And the command can fill them."""
+    text = (page.DOCS / name).read_text(encoding="utf-8")
+    assert "figures" in page.filled(text, command, MACHINE)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from otelier.logformat.lines import Lines, Mask
+from otelier.privacy import mask_deep
 
 __all__ = ["JSONFormatter"]
 
@@ -25,7 +26,7 @@ class JSONFormatter(logging.Formatter):
     fields: names of the fields, `otelier`, `datadog` or `ecs`; ValueError for another one.
     service: `service.name`, `service.version` and `deployment.environment.name`, for every line.
     mask: (name, value) to what may be shown of it; asked about the message, each field of `extra`,
-    and message and traceback of an exception.
+    and message and traceback of an exception. Unless another is given, what `docs/privacy.md` says.
     fmt, datefmt, style, validate and defaults are those of `logging.Formatter`, and not used: with
     them `fileConfig` and `dictConfig` can name this class.
     """
@@ -40,7 +41,7 @@ class JSONFormatter(logging.Formatter):
         defaults: Mapping[str, Any] | None = None,
         fields: str = "otelier",
         service: Mapping[str, Any] | None = None,
-        mask: Mask | None = None,
+        mask: Mask | None = mask_deep,
     ) -> None:
         super().__init__()
         try:

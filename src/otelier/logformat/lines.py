@@ -40,6 +40,7 @@ _MOST_KEPT: Final = 4096
 _MOST_FIELDS: Final = 100
 _MOST_CHARACTERS: Final = 65_536
 _ACROSS: Final = 2**63
+_BOUNDED: Final = frozenset((int, float, bool))
 _PARTS: Final = {"message": "exception.message", "stack": "exception.stacktrace"}
 
 _dumps: Final = json.JSONEncoder(
@@ -142,7 +143,8 @@ class Lines:
         exception: Mapping[str, Any] | None,
     ) -> str:
         if self._mask is not None:
-            text = said(self._mask("message", text), len(text) + LONGEST_VALUE)
+            shown = self._mask("message", text)
+            text = shown if type(shown) is str else said(shown)
         if box is not None and box.bound:
             extra = {**box.bound, **(extra or {})}
         return (
@@ -201,13 +203,15 @@ class Lines:
 
     def _extra(self, extra: Mapping[Any, Any]) -> str:
         """Fields of the app: known names and ordinary values, else `_any_extra`."""
-        if self._mask is not None or len(extra) > _MOST_FIELDS:
+        if len(extra) > _MOST_FIELDS:
             return self._any_extra(extra)
-        keys = self._keys
+        keys, mask = self._keys, self._mask
         parts: list[str] = []
         for name, value in extra.items():
             if (key := keys.get(name)) is None:
                 return self._any_extra(extra)
+            if mask is not None:
+                value = mask(name, value if type(value) in _BOUNDED else plain(value))
             kind = type(value)
             if kind is str and len(value) <= LONGEST_VALUE and value.isascii():
                 parts += (key, quoted(value))
