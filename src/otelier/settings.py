@@ -177,7 +177,7 @@ SETTINGS: tuple[Setting, ...] = (
         default="60000",
     ),
     *counts(
-        "milliseconds until a span or log record that was recorded is sent, 1000 unless set; "
+        "milliseconds until a span or log record that was recorded is sent, 750 unless set; "
         "the smaller of the two counts for both",
         "OTEL_BSP_SCHEDULE_DELAY",
         "OTEL_BLRP_SCHEDULE_DELAY",

@@ -18,17 +18,11 @@ from benchmarks.faults.outcome import Outcome
 from benchmarks.faults.scenario import SCENARIOS, Scenario
 from benchmarks.faults.trial import Trial
 from benchmarks.faults.verdict import of_one
-from otelier.settings import BY_NAME
 from parts.server import BIN
 
 SIDE_BY_SIDE = 16
-HAS_SPOOL = "OTELIER_SPOOL_DIR" in BY_NAME
 LEFT_OUT = ("well", "late", "503")  # every receiver is well at first; 429 is as 503
-SHORT = [
-    one
-    for one in SCENARIOS
-    if one.short and one.name not in LEFT_OUT and (HAS_SPOOL or not one.spools)
-]
+SHORT = [one for one in SCENARIOS if one.short and one.name not in LEFT_OUT]
 
 
 @pytest.fixture(scope="module")

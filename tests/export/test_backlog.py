@@ -119,6 +119,7 @@ def sdk_span(status: int) -> SimpleNamespace:
         (log(21), Rank.ERROR),
         (SimpleNamespace(log_record=SimpleNamespace(severity_number=None)), Rank.USUAL),
         (SimpleNamespace(severity_number="loud"), Rank.USUAL),
+        (SimpleNamespace(severity_number=13, is_kept=True), Rank.ERROR),
         ("anything else", Rank.USUAL),
     ],
 )

@@ -14,7 +14,7 @@ class Rank(IntEnum):
     """From what is dropped first to what is kept longest.
 
     DETAIL: log records below INFO. USUAL: spans that went well, INFO. WARNING: log records of that
-    level. ERROR: failed spans, log records of ERROR and above. MEASURED: metrics.
+    level. ERROR: failed spans, log records of ERROR and above, security events. MEASURED: metrics.
     """
 
     DETAIL = 0
@@ -37,6 +37,8 @@ def rank_of(record: Any) -> Rank:
 
 
 def _rank(record: Any) -> Rank:
+    if getattr(record, "is_kept", False):
+        return Rank.ERROR
     severity = _severity(record)
     if severity is None:
         return Rank.ERROR if _status(record) == _FAILED else Rank.USUAL
