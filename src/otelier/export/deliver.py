@@ -2,11 +2,11 @@
 
 Queues are emptied each 0.75 seconds, so that a kill costs less than one, or when many records have
 come; batches are packed at once, as bytes take a third of the room of objects and cost the garbage
-collector nothing, and are sent until they are taken. One thread serves all signals and sinks: a receiver that hangs holds the
-others up for its time-out. It starts at the first record and again in a forked child, which sends
-nothing of its parent's. Nothing is imported in this thread but on rare occasions: a process that
-forks meanwhile leaves half a module to its children. A fault in here is counted and said, and
-delivery goes on.
+collector nothing, and are sent until they are taken. One thread serves all signals and sinks: a
+receiver that hangs holds the others up for its time-out. It starts at the first record and again in
+a forked child, which sends nothing of its parent's. Nothing is imported in this thread but on rare
+occasions: a process that forks meanwhile leaves half a module to its children. A fault in here is
+counted and said, and delivery goes on.
 
 Two locks: who holds `_turn` sends, for as long as a receiver hangs; that of the books is held for
 an instant. The app's threads and its event loop take neither.
