@@ -1,7 +1,7 @@
 """What a server has said of its telemetry on its output. Pure.
 
-uvicorn's own lines are left out. Of Otelier's lines, the last one that tells what is lost counts,
-as its numbers are sums.
+uvicorn's own lines and the app's log records, which are JSON, are left out. Of Otelier's lines, the
+last one that tells what is lost counts, as its numbers are sums.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 _OURS = "otelier: "
 SUM = f"{_OURS}lost"
-_UVICORN = ("INFO: ", "WARNING: ")
+_OTHERS = ("INFO: ", "WARNING: ", "{")
 _LOST = re.compile(r"\blost[^:;]*: (.*)")
 _COUNT = re.compile(r"([\d,]+) (span|log record|data point)s?\b")
 _LEFT = re.compile(r"(.*) not delivered within")
@@ -33,7 +33,7 @@ class Said:
 
 
 def said(output: str) -> Said:
-    lines = [line for line in output.splitlines() if line and not line.startswith(_UVICORN)]
+    lines = [line for line in output.splitlines() if line and not line.startswith(_OTHERS)]
     ours = [line.removeprefix(_OURS) for line in lines if line.startswith(_OURS)]
     told = [match[1] for line in ours if (match := _LOST.search(line))]
     left = [match[1] for line in ours if (match := _LEFT.match(line))]

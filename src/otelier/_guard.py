@@ -44,10 +44,17 @@ def say(message: str, *, cause: str) -> None:
 def write(message: str) -> None:
     """One line on stderr, as it is."""
     try:
-        sys.stderr.write(f"otelier: {_one_line(mask_text(message))}\n")
+        sys.stderr.write(f"otelier: {_one_line(_masked(message))}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
         pass  # stderr is closed or missing: there is nobody to tell
+
+
+def _masked(message: str) -> str:
+    try:
+        return mask_text(message)
+    except Exception:  # what has failed may be the mask
+        return "a line that could not be masked is left out"
 
 
 def _text(error: BaseException) -> str:

@@ -149,7 +149,7 @@ def black_hole() -> Iterator[int]:
 def wait_for_workers(server: Server, count: int, seconds: float = 60.0) -> None:
     """Until so many have said that they serve."""
     deadline = time.monotonic() + seconds
-    while server.stderr().count(READY) < count:
+    while (server.stderr() + server.stdout()).count(READY) < count:
         if time.monotonic() > deadline:
             raise TimeoutError(f"not {count} workers: {server.stderr()[-3000:]}")
         time.sleep(0.05)

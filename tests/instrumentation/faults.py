@@ -172,6 +172,7 @@ def functions() -> dict[str, FunctionType]:
     for module in pkgutil.walk_packages(otelier.__path__, "otelier."):
         if module.name.split(".")[1] in {room.removesuffix(".py") for room in ROOMS}:
             import_module(module.name)
+    gc.unfreeze()  # a start has hidden from the collector what it made
     found = {}
     for each in gc.get_objects():
         if isinstance(each, FunctionType) and is_ours(each.__code__):
