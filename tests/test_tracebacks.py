@@ -139,6 +139,13 @@ def its_own_cause() -> None:
     raise error
 
 
+def circle_of_contexts() -> None:
+    first, second = caught(fail), caught(from_none)
+    first.__context__, second.__context__ = second, first
+    second.__suppress_context__ = False
+    raise first
+
+
 def deep(levels: int) -> int:
     return deep(levels - 1) if levels else int("deep")
 
@@ -227,6 +234,7 @@ TABLE: dict[str, Callable[[], object]] = {
     "a chain": three_deep,
     "a circle": circle,
     "a circle with a way out": circle_in_context,
+    "a circle of contexts": circle_of_contexts,
     "its own cause": its_own_cause,
     "three repeated": partial(deep, 2),
     "four repeated": partial(deep, 3),
