@@ -31,7 +31,7 @@ from otelier.context import RequestContext, current_request
 from otelier.instrumentation.logs import Capture
 from otelier.instrumentation.printed import Printed
 from otelier.instrumentation.records import Records
-from otelier.privacy import mask_deep
+from otelier.privacy import mask_field
 
 RECORDS = 500
 FIELDS = "%(asctime)s %(levelname)s %(message)s %(name)s %(module)s %(funcName)s %(lineno)d"
@@ -129,7 +129,7 @@ def calls() -> None:
     observed = _observed(run, None)
     logger.removeHandler(handler)
     only_sent = _observed(run, None, swallow=True)
-    printed = Printed("json", mask=mask_deep)
+    printed = Printed("json", mask=mask_field)
     stdout, sys.stdout = sys.stdout, Thrown()
     try:
         ours = _observed(run, printed)

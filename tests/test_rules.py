@@ -55,6 +55,7 @@ ROOMS: Sequence[frozenset[str]] = (
             "sources",
             "users",
             "sql_text",
+            "tracebacks",
             "values",
             "version",
         )

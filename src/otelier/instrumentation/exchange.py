@@ -10,7 +10,6 @@ Source: semantic conventions, HTTP server spans and HTTP server metrics.
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -29,6 +28,7 @@ from otelier.instrumentation.headers import Headers
 from otelier.instrumentation.observe import SCHEMA_URL
 from otelier.instrumentation.outcome import CLIENT_LEFT, Instruments
 from otelier.sdk.lean_span import give, ids
+from otelier.tracebacks import stack_of
 from otelier.version import __version__
 
 Send = Callable[[Message], Awaitable[None]]
@@ -292,7 +292,7 @@ class Exchange(Passage):
         attributes = {
             signals.EXCEPTION_TYPE: type_name(error),
             signals.EXCEPTION_MESSAGE: message(error),
-            signals.EXCEPTION_STACK: "".join(traceback.format_exception(error)),
+            signals.EXCEPTION_STACK: stack_of(error),
         }
         if not _has(span, error):
             span.add_event("exception", attributes)  # `record_exception` would format it again

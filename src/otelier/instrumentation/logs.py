@@ -27,7 +27,7 @@ from otelier.instrumentation.printed import Printed
 from otelier.instrumentation.records import Handed, Records, handed
 from otelier.instrumentation.servers import role
 from otelier.logformat.entry import PROMOTED, text_of
-from otelier.privacy import mask_deep
+from otelier.privacy import mask_field
 from otelier.sdk.logs import Echo, writer
 
 _SDK = "opentelemetry"
@@ -71,7 +71,7 @@ class LogsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     def _print(self, output: str, fields: str, provider: Any) -> None:
         resource = getattr(getattr(provider, "resource", None), "attributes", None)
-        printed = Printed.current = Printed(output, fields, resource, mask_deep)
+        printed = Printed.current = Printed(output, fields, resource, mask_field)
         Echo.show = printed.show
         self._patches.replace(logging.Logger, "addHandler", printed.adding)
         if printed.is_asked_for:

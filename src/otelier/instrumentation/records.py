@@ -29,12 +29,12 @@ from otelier.logformat.entry import (
     event_text,
     exception_of,
     extra_of,
-    stack_of,
     text_of,
 )
 from otelier.logformat.plain import LONGEST_MESSAGE, said, sound
 from otelier.sdk.lean_span import ids
 from otelier.sdk.logs import Write
+from otelier.tracebacks import stack_of
 
 _MOST_KEPT = 4096
 _MOST_EXTRAS = 128

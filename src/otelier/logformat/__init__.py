@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from otelier.logformat.lines import Lines, Mask
-from otelier.privacy import mask_deep
+from otelier.privacy import mask_field
 
 __all__ = ["JSONFormatter"]
 
@@ -41,7 +41,7 @@ class JSONFormatter(logging.Formatter):
         defaults: Mapping[str, Any] | None = None,
         fields: str = "otelier",
         service: Mapping[str, Any] | None = None,
-        mask: Mask | None = mask_deep,
+        mask: Mask | None = mask_field,
     ) -> None:
         super().__init__()
         try:

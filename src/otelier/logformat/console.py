@@ -19,11 +19,11 @@ from otelier.logformat.entry import (
     event_text,
     exception_of,
     extra_of,
-    stack_of,
     text_of,
 )
 from otelier.logformat.lines import Ids, Mask, current_ids
 from otelier.logformat.plain import said, sound
+from otelier.tracebacks import stack_of
 
 _MOST_FIELDS: Final = 100
 # C0 and C1 controls but the end of a line and a tab, and what turns the direction of a text.

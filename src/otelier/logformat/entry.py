@@ -7,13 +7,13 @@ the record holds: arguments that do not fit their text, objects without words, c
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 from otelier.errors import message, type_name
 from otelier.logformat.plain import LONGEST_MESSAGE, said, sound
+from otelier.tracebacks import stack_of
 
 PROMOTED: Final = "otelier_promoted"
 
@@ -23,7 +23,6 @@ _NOISE: Final = frozenset(("color_message", "_logger", "_name", "_from_structlog
 _NOT_EXTRA: Final = _STANDARD | _NOISE | {PROMOTED}
 
 _MOST_CAUSES: Final = 8
-_HEAD: Final = 4096
 
 _EXCEPTION_OF_STRUCTLOG: Final = ("exc_info", "stack_info", "exception", "stack")
 _NOT_EXTRA_OF_EVENT: Final = frozenset(
@@ -93,17 +92,6 @@ def exception_of(record: logging.LogRecord) -> BaseException | None:
         return None
     error = info[1] if isinstance(info, tuple) and len(info) > 1 else info
     return error if isinstance(error, BaseException) else None
-
-
-def stack_of(error: BaseException) -> str:
-    """Its traceback, causes included; the middle is left out of a long one."""
-    try:
-        text = "".join(traceback.format_exception(error))
-    except Exception:  # a class of the app's own
-        text = f"{type_name(error)}: {message(error)}\n"
-    if len(text) > LONGEST_MESSAGE:
-        text = f"{text[:_HEAD]}\n…\n{text[_HEAD + 3 - LONGEST_MESSAGE :]}"
-    return sound(text)
 
 
 def described(error: BaseException, shown: Callable[[str, Any], Any]) -> dict[str, Any]:

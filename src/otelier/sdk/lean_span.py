@@ -11,7 +11,6 @@ Source: OpenTelemetry specification, trace API and SDK; semantic conventions, ex
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Mapping, Sequence
 from time import time_ns
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -33,6 +32,7 @@ from otelier.context import RequestContext
 from otelier.errors import message, type_name
 from otelier.export.preset import Preset
 from otelier.sdk.limits import bounded, bounded_value
+from otelier.tracebacks import stack_of
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -189,11 +189,10 @@ class LeanSpan(Span, ReadableSpan):
         escaped: bool = False,
     ) -> None:
         # Whether it escaped is not told any more: the convention has given that attribute up.
-        stack = "".join(traceback.format_exception(exception))
         about = {
             signals.EXCEPTION_TYPE: type_name(exception),
             signals.EXCEPTION_MESSAGE: message(exception),
-            signals.EXCEPTION_STACK: stack,
+            signals.EXCEPTION_STACK: stack_of(exception),
         }
         self.add_event("exception", {**about, **(attributes or {})}, timestamp)
 

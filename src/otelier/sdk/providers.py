@@ -8,7 +8,6 @@ through the same queues. Nothing here hooks the end of the process: `export.life
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakMethod
@@ -47,6 +46,7 @@ from otelier.sdk.logs import api_record
 from otelier.sdk.metrics import Reading, Store
 from otelier.sdk.spans import RequestStamp
 from otelier.sdk.tracer import LeanTracer
+from otelier.tracebacks import stack_of
 
 OURS = "otelier."
 
@@ -296,7 +296,7 @@ def _described(error: BaseException) -> dict[str, str]:
     return {
         signals.EXCEPTION_TYPE: type_name(error),
         signals.EXCEPTION_MESSAGE: message(error),
-        signals.EXCEPTION_STACK: "".join(traceback.format_exception(error)),
+        signals.EXCEPTION_STACK: stack_of(error),
     }
 
 
