@@ -288,9 +288,11 @@ def _by_meaning(path: str, text: str) -> str:
     return found
 
 
+_LONGEST_QUERY = 4096  # a mark may be longer than what it stands for
+
 # Keys whose values are known to be addresses.
 _MEANINGS: Mapping[str, Callable[[str], str]] = {
-    "url.query": lambda text: mask_query(text.removeprefix("?")),
+    "url.query": lambda text: mask_query(text.removeprefix("?"))[:_LONGEST_QUERY],
     "url.full": lambda text: mask_text(mask_url(text)),
     "http.url": lambda text: mask_text(mask_url(text)),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextvars import copy_context
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -178,6 +179,26 @@ def test_a_scope_with_the_least(telemetry: Telemetry) -> None:
         "http.request.id": "r-1",
         "error.type": "client_disconnected",
     }
+
+
+@pytest.mark.parametrize(
+    ("length", "error"),
+    [(b"1", None), (b"2", "client_disconnected"), (None, "client_disconnected")],
+)
+def test_a_client_that_has_all_may_leave(
+    telemetry: Telemetry, length: bytes | None, error: str | None
+) -> None:
+    """Before middleware sends the empty end of the answer; not before the last byte."""
+    exchange = begun()
+    exchange.exchange._cycle = SimpleNamespace(disconnected=True, response_started=True)
+    headers = [] if length is None else [(b"Content-Length", length)]
+    exchange.sent({**START, "headers": headers})
+    exchange.sent(MORE)
+    exchange.sent({"type": "http.response.body"})
+    exchange.finish()
+    (span,) = telemetry.spans
+    assert span.attributes is not None
+    assert span.attributes.get(signals.ERROR_TYPE) == error
 
 
 def test_what_a_client_sends_is_bounded(telemetry: Telemetry) -> None:

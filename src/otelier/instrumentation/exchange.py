@@ -118,6 +118,7 @@ class Exchange(Passage):
         "_is_websocket",
         "_request_bytes",
         "_response_bytes",
+        "_response_headers",
         "_started_at",
         "_status",
     )
@@ -142,6 +143,7 @@ class Exchange(Passage):
         self._is_websocket = asked.is_websocket
         self._request_bytes: int | None = None
         self._response_bytes: int | None = 0
+        self._response_headers: Any = ()
 
     def begin(
         self,
@@ -181,6 +183,7 @@ class Exchange(Passage):
 
     def _starts(self, message: Mapping[str, Any]) -> None:
         self._status = message["status"]
+        self._response_headers = message.get("headers") or ()
         if message.get("trailers"):
             self._expects_trailers = True
         if self._captured is not None:
@@ -285,7 +288,18 @@ class Exchange(Passage):
         if self._status is not None and self._status >= 500:
             return str(self._status)
         # Where the server does not tell, an answer that was not finished is the only sign.
-        return CLIENT_LEFT if getattr(self._cycle, "disconnected", self._cut_short) else None
+        left = getattr(self._cycle, "disconnected", self._cut_short)
+        return CLIENT_LEFT if left and not self._is_whole() else None
+
+    def _is_whole(self) -> bool:
+        """Whether all bytes that were promised have been sent: who has them may leave.
+
+        `BaseHTTPMiddleware` ends an answer with an empty body, some time after its last byte.
+        """
+        for name, value in self._response_headers:
+            if bytes(name).lower() == b"content-length":
+                return self._response_bytes is not None and self._response_bytes >= int(value)
+        return False
 
     def _fails(self, span: Span, error: BaseException, about: tuple[Any, ...]) -> None:
         """The exception as an event of the span, and as a log record."""
