@@ -45,6 +45,11 @@ class Ended:
     counted: Counter[str]
 
 
+def _heed_interrupts() -> None:
+    """A test that runs in the background of a shell would hand on that they are ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run(body: str, folder: Path, *, observed: bool = True) -> Ended:
     """A script under the launcher, until it ends."""
     (folder / "script.py").write_text(PROLOGUE + textwrap.dedent(body))
@@ -57,6 +62,7 @@ def run(body: str, folder: Path, *, observed: bool = True) -> Ended:
             capture_output=True,
             text=True,
             timeout=90,
+            preexec_fn=_heed_interrupts,
         )
         counted: Counter[str] = Counter()
         for point in receiver.points:
