@@ -280,8 +280,10 @@ def instrumentors() -> dict[str, Any]:
 def instrument() -> None:
     """Switch all of ours on, as the distro does with an empty environment; nothing is remembered
     of what was seen before."""
+    from otelier import privacy
     from otelier.distro import Start
 
+    privacy.use(privacy.Policy(), _guard.fault)
     arguments = Start({}).arguments
     for name, instrumentor in instrumentors().items():
         try:

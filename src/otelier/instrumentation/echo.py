@@ -36,10 +36,10 @@ class Echo:
             if self._more:
                 added = self._missing(headers, request, began)
                 return {**message, "headers": [*headers, *added]}
-            if _has(headers, self.header):
-                return message
-            name = (self.header, request.request_id.encode("ascii"))
-            return {**message, "headers": [*headers, name]}
+            if _lacks(headers, self.header):
+                name = (self.header, request.request_id.encode("ascii"))
+                return {**message, "headers": [*headers, name]}
+            return message
         except Exception as error:
             _guard.fault("naming an answer", error)
             return message
@@ -60,21 +60,21 @@ class Echo:
         self, headers: Any, request: RequestContext, began: int | None
     ) -> list[tuple[bytes, bytes]]:
         added = []
-        if not _has(headers, self.header):
+        if _lacks(headers, self.header):
             added.append((self.header, request.request_id.encode("ascii")))
         if self._more and began is not None:
             for name, tell in self._more:
-                if name == _LISTED or not _has(headers, name):
+                if name == _LISTED or _lacks(headers, name):
                     added.append((name, tell(request, began).encode("ascii")))
         return added
 
 
-def _has(headers: Any, wanted: bytes) -> bool:
+def _lacks(headers: Any, wanted: bytes) -> bool:
     size = len(wanted)
-    for name, _ in headers:  # noqa: SIM110  # `any` takes twice as long, 1.5 µs for two headers
+    for name, _ in headers:  # noqa: SIM110  # `all` takes twice as long, 1.5 µs for two headers
         if len(name) == size and bytes(name).lower() == wanted:
-            return True
-    return False
+            return False
+    return True
 
 
 def _trace_response(request: RequestContext, began: int) -> str:

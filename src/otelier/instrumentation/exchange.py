@@ -139,6 +139,7 @@ class Exchange(Passage):
         self._status: int | None = None
         self._error: BaseException | None = None
         self._answered_at: int | None = None
+        self._began = self._started_at = 0
         self._cut_short = self._ended = self._expects_trailers = False
         self._is_websocket = asked.is_websocket
         self._request_bytes: int | None = None

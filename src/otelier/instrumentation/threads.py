@@ -82,7 +82,10 @@ def _load(thread: threading.Thread, request: RequestContext) -> None:
         run, context = thread.run, current_context()
 
         def run_within() -> None:
-            vars(thread).pop("run", None)
+            try:
+                vars(thread).pop("run", None)
+            except Exception as error:
+                _guard.fault("starting a thread", error)
             _within(request, context, run)
 
         thread.run = run_within  # type: ignore[method-assign]
