@@ -15,7 +15,7 @@ from otelier.secret_keys import is_count, kind_of_key
 
 # A key of one word, or of two (`api key`); each run of letters is looked at once.
 _PAIR = re.compile(
-    r"""(?<![\w.-])
+    r"""(?<![\w.-]) (?P<escape> (?<=%)[0-9A-F]{2} | (?<=\\)[nrt] )?+
     (?P<key> [\w.-]++ (?:[ ](?:key|token|secret|password|passwd|number|code|id|no|cookie)(?!\w))?+ )
     (?: (?P<tuple> \\*+["']\s{0,4}+,\s{0,4}+(?=[bBuU]?\\*+["']) )
       | (?P<xml> > )
@@ -165,7 +165,7 @@ def mask_pairs(text: str) -> str:
     done = position = 0
     while found := _PAIR.search(text, position):
         position = found.end()
-        kind = "input" if has_loc and found["key"] == "input" else kind_of_key(found["key"])
+        kind = "input" if has_loc and found["key"] == "input" else _kind(found)
         if kind is None or not _fits(text, found):
             position = found.end("key") if kind is None else position
             continue
@@ -177,6 +177,12 @@ def mask_pairs(text: str) -> str:
     if parts:
         text = "".join((*parts, text[done:]))
     return _OPTION.sub(_option, text) if "--" in text else text
+
+
+def _kind(found: re.Match[str]) -> str | None:
+    """By the key, and by what may only look like an escape before it."""
+    kind = kind_of_key(found["key"])
+    return kind or (kind_of_key(found[1] + found["key"]) if found["escape"] else None)
 
 
 def _fits(text: str, found: re.Match[str]) -> bool:
