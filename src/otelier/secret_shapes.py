@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from otelier.marks import mark
 
 _ESCAPE = r"(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt])"
-"""Behind a blank that a URL or a representation has spelled out, `%20` or `\\n`, a word begins."""
+"""Behind a blank spelled out, `%20` in a URL or `\\n` in a representation, a word begins."""
 
 _ISSUED = re.compile(
     rf"""(?:(?<![A-Za-z0-9])|{_ESCAPE})(?:
@@ -29,7 +29,8 @@ _ISSUED = re.compile(
         | hooks\.slack\.com/(?:services|workflows|triggers)/[\w/]++ )
     | (?P<datadog> (?:ddapp|ddapi|ddat|ddpat)_\w{{16,}}+ | pub[0-9a-f]{{32}}(?!\w) )
     | (?P<azure> [A-Za-z0-9+/]{{86}}==(?![\w=]) | \w{{3}}\dQ~[\w.~-]{{28,}}+ )
-    | (?P<token> sk-[\w-]{{20,}}+ | npm_\w{{30,}}+ | pypi-[\w-]{{30,}}+ | SG\.[\w-]{{16,}}+\.[\w-]{{16,}}+
+    | (?P<token> sk-[\w-]{{20,}}+ | npm_\w{{30,}}+ | pypi-[\w-]{{30,}}+
+        | SG\.[\w-]{{16,}}+\.[\w-]{{16,}}+
         | hf_\w{{30,}}+ | do[opr]_v1_[0-9a-f]{{32,}}+ | shp(?:at|ss|ca|pa)_[0-9a-f]{{32,}}+
         | hv[sbr]\.[\w-]{{20,}}+ | dapi[0-9a-f]{{32,}}+ | SK[0-9a-f]{{32}}(?!\w)
         | key-[0-9a-f]{{32}}(?!\w) )
@@ -58,7 +59,8 @@ _NO_TOKEN = re.compile(
     re.IGNORECASE,
 )
 _BASIC = re.compile(
-    rf"(?:\b|{_ESCAPE})(basic)((?:\s|%20|\+){{1,4}})([A-Za-z0-9+/_-]{{4,}}={{0,2}})", re.IGNORECASE
+    rf"(?:\b|{_ESCAPE})(basic)((?:\s|%20|\+){{1,4}})([A-Za-z0-9+/_-]{{4,}}={{0,2}})",
+    re.IGNORECASE,
 )
 _DIGITS = re.compile(r"[0-9]" + "[0-9 -]" * 12)
 _CARD = re.compile(
