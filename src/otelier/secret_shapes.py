@@ -63,7 +63,8 @@ _BASIC = re.compile(
     re.IGNORECASE,
 )
 _DIGITS = re.compile(r"[0-9]" + "[0-9 -]" * 12)
-_CARD = re.compile(
+_CARD = re.compile(r"(?<![\w.])((?:\d[ -]?){12,18}\d)(?![\w.]*\d)")
+_ESCAPED_CARD = re.compile(  # takes twice the time
     rf"(?:(?<![\w.])(?:(?<=%)\d\d(?=\d{{12}}))?|{_ESCAPE})((?:\d[ -]?){{12,18}}\d)(?![\w.]*\d)"
 )
 _CARD_NUMBER = re.compile(
@@ -117,7 +118,8 @@ def has_digits(text: str) -> bool:
 
 def mask_cards(text: str) -> str:
     """Numbers of cards: an issuer's first digits, and the check digit."""
-    return _CARD.sub(_card, text)
+    pattern = _ESCAPED_CARD if "%" in text or "\\" in text else _CARD
+    return pattern.sub(_card, text)
 
 
 def _card(found: re.Match[str]) -> str:
