@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +21,16 @@ from otelier import marks, privacy
 from otelier.context import RequestContext
 from otelier.export import encode, masked_records
 from otelier.export.record import LeanLog
-from otelier.privacy import Policy, mask_attributes, mask_query, mask_text, mask_value
+from otelier.privacy import (
+    Policy,
+    mask_attributes,
+    mask_query,
+    mask_statement,
+    mask_text,
+    mask_value,
+)
 from otelier.secret_keys import kind_of_key
+from tests.clean_corpus import STATEMENTS, TEXTS
 from tests.secrets_corpus import CANARY, KEYS, ORDINARY, ORDINARY_KEYS, PLANTED, SHAPED
 
 RESOURCE = Resource({"service.name": "tests"})
@@ -94,6 +103,44 @@ def test_ordinary_texts_stay(text: str) -> None:
     """Nothing is taken for a secret that is none."""
     assert mask_text(text) == text
     assert mask_value("message", text) == text
+
+
+def test_a_clean_corpus() -> None:
+    """Hundreds of ordinary texts: none is changed, nor in a line of a log."""
+    assert len(set(TEXTS)) >= 300
+    for whole in ("{}", "failed: {}", "{}\n", "note={!r}"):
+        changed = [text for text in map(whole.format, TEXTS) if mask_text(text) != text]
+        assert changed == []
+
+
+def test_clean_statements() -> None:
+    """At least 99 of 100 keep their text, but for lists behind IN, which become short."""
+    assert len(STATEMENTS) >= 300
+    changed = [
+        statement
+        for dialect, statement in STATEMENTS
+        if mask_statement(statement, dialect) != re.sub(r" IN \((\S+), \1\)", " IN (?)", statement)
+    ]
+    assert len(changed) <= len(STATEMENTS) / 100, changed
+
+
+ESCAPED = (
+    "GET%20api_key%3D@@", "'a\\napi_key=@@'", "x%20ghp_@@abcdefgh", "H%3A%20Bearer%20@@",
+    "passphrase: correct @@", "UID=sa;PWD=/@@", "C:\\token=@@",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ESCAPED)
+def test_a_secret_behind_an_escape(text: str) -> None:
+    """A blank spelled out begins a word; a passphrase is more than its first word."""
+    assert CANARY not in mask_text(text.replace("@@", CANARY))
+
+
+def test_a_card_behind_an_escape() -> None:
+    """Whether its first digits belong to the escape is tried both ways."""
+    number = SHAPED["card"].replace(" ", "")
+    for text in ("w%20{}?", "w%2F{}", "'%{}%'", "\\n{}"):
+        assert mask_text(text.format(number)) == text.format("[masked:card]")
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -268,6 +315,18 @@ def test_time_is_linear(piece: str) -> None:
         mask_text(text)
         taken.append(time.thread_time() - began)
     assert taken[1] < 0.1 or taken[1] < 9 * taken[0]
+
+
+def test_time_is_linear_to_a_megabyte() -> None:
+    """What a key or a value of a megabyte repeats: four times as much, four times as long."""
+    for piece in ("a=", "(", "'", "eyJ", "password", "[SQL: ", "://", ":", "1", "%20", "\\n"):
+        taken = []
+        for size in (250_000, 1_000_000):
+            text = piece * (size // len(piece))
+            began = time.thread_time()
+            mask_text(text)
+            taken.append(time.thread_time() - began)
+        assert taken[1] < 0.1 or taken[1] < 9 * taken[0], (piece, taken)
 
 
 def test_a_megabyte() -> None:

@@ -5,8 +5,6 @@ the value that is in the way, pydantic shows its input, redis-py the command. Wh
 the sentence, names of columns and constraints. Pure; any thread; each pattern reads a text once.
 """
 
-# ruff: noqa: E501
-
 from __future__ import annotations
 
 import re
@@ -48,25 +46,52 @@ def value(pattern: str, kind: str = "value") -> Callable[[str], str]:
     return mask
 
 
+_TO_LINE_END = r"(?=\n|\Z)"
+
 # What has to be in a text, and what is then done to it.
 _KNOWN: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("[SQL: ", lambda text: _SQL.sub(_statement, text)),
-    ("[parameters: ", lambda text: _PARAMETERS.sub(lambda _: f"[parameters: {mark('parameters')}]", text)),
+    ("[parameters: ", lambda text: _PARAMETERS.sub(f"[parameters: {mark('parameters')}]", text)),
     ("] ", lambda text: _ECHO.sub(lambda found: f"{found[1]} {mark('parameters')}", text)),
-    ("Key (", value(r"(Key \([^\n]{1,300}?\)=\()[^\n]*?(\)(?= (?:already|is not|is still|conflicts)|[\n.]|\Z)|(?=\n|\Z))")),
+    (
+        "Key (",
+        value(
+            r"(Key \([^\n]{1,300}?\)=\()[^\n]*?"
+            rf"(\)(?= (?:already|is not|is still|conflicts)|[\n.]|\Z)|{_TO_LINE_END})"
+        ),
+    ),
     ("Failing row contains (", value(r"(Failing row contains \()[^\n]*()")),
-    ("Duplicate entry ", value(r"(Duplicate entry ['\"])[^\n]*?(['\"] for key|(?=\n|\Z))")),
+    (
+        "Duplicate entry ",
+        value(rf"(Duplicate entry ['\"])[^\n]*?(['\"] for key|{_TO_LINE_END})"),
+    ),
     ("input syntax for ", value(r"(input syntax for [\w ]{1,60}: \\*[\"'])[^\n]*()")),
-    ("ncorrect ", value(r"([Ii]ncorrect [\w ]{1,40} value: ['\"])[^\n]*?(['\"] for |(?=\n|\Z))")),
+    (
+        "ncorrect ",
+        value(rf"([Ii]ncorrect [\w ]{{1,40}} value: ['\"])[^\n]*?(['\"] for |{_TO_LINE_END})"),
+    ),
     ("out of range for type ", value(r"(value \\*\")[^\"\n]*(\\*\" is out of range)")),
     ("LINE ", value(r"(\bLINE \d{1,6}: )[^\n]*()", "sql")),
     ("error in your SQL syntax", value(r"( near ['\"])[\s\S]*?(['\"] at line \d|\Z)", "sql")),
     ("unrecognized token: ", value(r"(unrecognized token: \\*\")[^\n]*()", "sql")),
-    ("query argument $", value(r"(query argument \$\d{1,5}: )[^\n]*?(\((?:expected|a |an |value|invalid|could|'|\w+ )|(?=\n|\Z))")),
-    ("input_value=", value(r"(input_value=)[^\n]*?(, input_type=|(?=\n|\Z))", "input")),
-    (" of pipeline caused error", value(r"(Command # \d{1,9} \([\w.]{1,40})[^\n]*?(\) of pipeline caused error|(?=\n|\Z))", "command")),
+    (
+        "query argument $",
+        value(
+            r"(query argument \$\d{1,5}: )[^\n]*?"
+            rf"(\((?:expected|a |an |value|invalid|could|'|\w+ )|{_TO_LINE_END})"
+        ),
+    ),
+    ("input_value=", value(rf"(input_value=)[^\n]*?(, input_type=|{_TO_LINE_END})", "input")),
+    (
+        " of pipeline caused error",
+        value(
+            r"(Command # \d{1,9} \([\w.]{1,40})[^\n]*?"
+            rf"(\) of pipeline caused error|{_TO_LINE_END})",
+            "command",
+        ),
+    ),
     ("args beginning with: ", value(r"(args beginning with: )[^\n]*()", "command")),
-)  # fmt: skip
+)
 
 
 def mask_error(text: str) -> str:

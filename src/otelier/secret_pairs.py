@@ -15,7 +15,7 @@ from otelier.secret_keys import is_count, kind_of_key
 
 # A key of one word, or of two (`api key`); each run of letters is looked at once.
 _PAIR = re.compile(
-    r"""(?<![\w.-])
+    r"""(?<![\w.-]) (?P<escape> (?<=%)[0-9A-F]{2} | (?<=\\)[nrt] )?+
     (?P<key> [\w.-]++ (?:[ ](?:key|token|secret|password|passwd|number|code|id|no|cookie)(?!\w))?+ )
     (?: (?P<tuple> \\*+["']\s{0,4}+,\s{0,4}+(?=[bBuU]?\\*+["']) )
       | (?P<xml> > )
@@ -40,6 +40,8 @@ _SCHEME = re.compile(
     re.IGNORECASE,
 )
 _LINE = re.compile(r"[^\r\n]*+")
+_PHRASE = re.compile(r"[^\r\n,;&'\"<>)\]}]++")
+_FOLDER = re.compile(r"(?:OLD)?PWD=/")
 _SAYS_NOTHING = frozenset(
     [
         "none",
@@ -165,7 +167,7 @@ def mask_pairs(text: str) -> str:
     done = position = 0
     while found := _PAIR.search(text, position):
         position = found.end()
-        kind = "input" if has_loc and found["key"] == "input" else kind_of_key(found["key"])
+        kind = "input" if has_loc and found["key"] == "input" else _kind(found)
         if kind is None or not _fits(text, found):
             position = found.end("key") if kind is None else position
             continue
@@ -177,6 +179,12 @@ def mask_pairs(text: str) -> str:
     if parts:
         text = "".join((*parts, text[done:]))
     return _OPTION.sub(_option, text) if "--" in text else text
+
+
+def _kind(found: re.Match[str]) -> str | None:
+    """By the key, and by what may only look like an escape before it."""
+    kind = kind_of_key(found["key"])
+    return kind or (kind_of_key(found[1] + found["key"]) if found["escape"] else None)
 
 
 def _fits(text: str, found: re.Match[str]) -> bool:
@@ -198,7 +206,7 @@ def _value(text: str, found: re.Match[str], kind: str) -> tuple[int, int, str | 
     if opening and not found["form"] and not found["xml"]:
         start, end = opening.end(), _end_of_quoted(text, opening)
         return start, end, None if _says_nothing(text[start:end]) else mark(kind)
-    if _is_code(text, found.start()):
+    if _is_code(text, found.start()) or _is_folder(text, found):
         return at, at, None
     if text[at : at + 1] in tuple("{[(") and not text.startswith("[masked:", at):
         return at, _end_of_nested(text, at), mark(kind)
@@ -250,6 +258,8 @@ def _end_of_bare(text: str, at: int, kind: str, found: re.Match[str]) -> int:
             line = _LINE.match(text, at)
             return line.end() if line else at
         at = scheme.end()
+    if "phrase" in found["key"].lower() and (phrase := _PHRASE.match(text, at)):
+        return phrase.end()
     bare = _BARE.match(text, at)
     if bare is None:
         return at
@@ -272,6 +282,12 @@ def _is_code(text: str, start: int) -> bool:
     before = text[max(0, start - _LOOK_BACK) : start]
     lines = before.rsplit("\n", 2)
     return len(lines) > 1 and lines[-1].startswith("    ") and lines[-2].startswith('  File "')
+
+
+def _is_folder(text: str, found: re.Match[str]) -> bool:
+    """`PWD=/app` among a shell's variables; behind a semicolon it is a password of ODBC."""
+    start = found.start("key")
+    return bool(_FOLDER.match(text, start)) and text[start - 1 : start] != ";"
 
 
 def _option(found: re.Match[str]) -> str:

@@ -1,0 +1,129 @@
+"""Ordinary texts and ordinary statements, by the hundred: what a mask should leave alone.
+
+Statements are as SQLAlchemy compiles them for three dialects, and as people write migrations.
+None has a literal, so that each should come back as it is, on one line.
+"""
+
+# ruff: noqa: E501
+
+from __future__ import annotations
+
+from itertools import product
+
+_TEXTS = """
+PWD=/app OLDPWD=/srv/x HOME=/root
+Authorization header missing from request
+authorization: user is not allowed to see it
+passed 42 of 43 checks|compass: north|bypass=true|author: Ada Lovelace
+price: 1,299.00 EUR|total=4111.11|iban check passed|isbn 978-3-16-148410-0
+2026-11-25T16:34:19.123456+00:00 started|2026-11-25 16:34:19,123 INFO ready
+sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 pulled
+d41d8cd98f00b204e9800998ecf8427e|550e8400-e29b-41d4-a716-446655440000 not found
+{"id": 7, "name": "Ada", "tags": ["a", "b"], "price": 9.99, "active": true, "parent": null}
+{'status': 'open', 'items': [1, 2, 3], 'total': Decimal('19.90')}
+GET /api/v1/deals/42/notes HTTP/1.1|POST /login 401|DELETE /sessions/7 204
+key=deal:42 hit|cache miss for key deal:42:notes|lock key acquired|key not found: 'name'
+SELECT took 12 ms|deadlock detected, retrying (2/5)|pool size 5, overflow 10
+Task tasks.email.send[3f2b6c1e-8f0a-4c55-9d1e-1b2f3c4d5e6f] succeeded in 0.12s: None
+worker 12 (pid: 4321) booted|Listening at: http://0.0.0.0:8000 (4321)
+connect to redis://cache:6379/0|amqp://broker.internal:5672//|kafka-1:9092,kafka-2:9092
+GET https://api.example.com/v2/users/42/orders 200 OK|see https://docs.example.com/errors#e42
+10.1.2.3:51234 - "GET / HTTP/1.1" 200|[2001:db8::1]:443 refused
+File "/app/crm/deals.py", line 42, in create|KeyError: 'deal_id'|ValueError: bad date: 2026-13-01
+ZeroDivisionError: division by zero|TimeoutError: timed out after 3.0 s|exit code: 137
+version 1.2.3-rc.1+build.5|python 3.11.7|latency p50=1.2ms p99=30.4ms
+user-agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36|content-type: application/json
+cache-control: no-cache|etag: W/"5e8d-17a2"|accept: */*|host: example.com
+x-request-id: 0193e0c5-8c0a-7c1e-b0a1-3f6c1de0c7a4|traceparent is missing
+phone +49 30 901820|order #1764082078|tracking 1Z999AA10123456784|vin 1HGCM82633A004352
+the token bucket is full|tokens left: 512|token limit exceeded|password reset mail sent
+session started|session expired after 30 minutes|cookie banner shown|secret santa draw done
+api key rotated|credentials are valid|no credentials given|2 cards played|card declined
+basic plan|bearer of bad news|SK Slovan won|pub quiz at 8|global settings|gl context lost
+"""
+_SUBJECTS = ("deal", "contact", "invoice", "import job", "mail", "webhook", "report", "campaign")
+_SAYINGS = (
+    "{0} {1} has been saved by user {2}",
+    "{0}_id={1} owner={2} stage=won amount={1}.50",
+    '{{"{0}": {1}, "owner": "user-{2}", "ok": true}}',
+    "[{0}] step {1}/{2} done, next: notify",
+    "could not load {0} {1}: HTTP 503 from crm-{2}.internal:8080/{0}/{1}",
+)
+TEXTS: tuple[str, ...] = (
+    *(text for line in _TEXTS.strip().splitlines() for text in line.split("|")),
+    *(
+        saying.format(subject, number * 1301, number * 17)
+        for subject, saying, number in product(_SUBJECTS, _SAYINGS, range(1, 7))
+    ),
+)
+
+_TABLES = (("deals", "stage"), ("contacts", "email"), ("user_sessions", "token"))
+_SHAPES = """
+SELECT {t}.id, {t}.{c}, {t}.created_at FROM {t} WHERE {t}.id = {p}
+SELECT {t}.id AS {t}_id, {t}.{c} AS {t}_{c} FROM {t} WHERE {t}.{c} = {p} ORDER BY {t}.id DESC LIMIT {p}
+SELECT count(*) AS count_1 FROM (SELECT {t}.id AS id FROM {t} WHERE {t}.{c} IS NOT NULL) AS anon_1
+SELECT {t}.id FROM {t} JOIN owners ON owners.id = {t}.owner_id WHERE owners.name LIKE {p}
+SELECT {t}.id FROM {t} LEFT OUTER JOIN notes AS notes_1 ON {t}.id = notes_1.parent_id AND notes_1.kind = {p}
+SELECT DISTINCT {t}.{c} FROM {t} WHERE {t}.id IN ({p}, {p}) OR {t}.id IS NULL
+WITH recent AS (SELECT {t}.id AS id FROM {t} WHERE {t}.created_at > {p}) SELECT recent.id FROM recent
+WITH RECURSIVE tree(id) AS (SELECT id FROM {t} UNION ALL SELECT a.id FROM {t} AS a JOIN tree ON a.parent_id = tree.id) SELECT id FROM tree
+SELECT {t}.{c}, row_number() OVER (PARTITION BY {t}.{c} ORDER BY {t}.id DESC) AS rn FROM {t}
+SELECT {t}.{c}, sum({t}.amount) AS total FROM {t} GROUP BY {t}.{c} HAVING sum({t}.amount) > {p}
+SELECT CASE WHEN ({t}.{c} = {p}) THEN {p} ELSE {p} END AS anon_1 FROM {t}
+SELECT EXISTS (SELECT * FROM {t} WHERE {t}.id = {p}) AS anon_1
+SELECT lower({t}.{c}) AS lower_1, coalesce({t}.amount, {p}) AS coalesce_1 FROM {t}
+INSERT INTO {t} (id, {c}) VALUES ({p}, {p})
+UPDATE {t} SET {c}={p}, updated_at=CURRENT_TIMESTAMP WHERE {t}.id = {p}
+DELETE FROM {t} WHERE {t}.id = {p}
+INSERT INTO {t} (id, {c}) SELECT old.id, old.{c} FROM old WHERE old.id > {p}
+SELECT a.id, b.id FROM {t} AS a, {t} AS b WHERE a.id < b.id AND a.{c} = b.{c}
+CREATE TABLE {t} (id INTEGER NOT NULL, {c} TEXT, PRIMARY KEY (id))
+CREATE UNIQUE INDEX ix_{t}_{c} ON {t} ({c})
+ALTER TABLE {t} ADD COLUMN {c}_new TEXT
+ALTER TABLE {t} RENAME COLUMN {c} TO {c}_old
+DROP TABLE {t}
+SAVEPOINT sa_savepoint_1
+BEGIN
+"""
+_OWN = {
+    "postgresql": """
+INSERT INTO {t} (id, {c}) VALUES ({p}, {p}) ON CONFLICT (id) DO UPDATE SET {c} = excluded.{c} RETURNING {t}.id
+SELECT {t}.data ->> {p} AS anon_1, {t}.data #>> {p}, {t}.data -> {p} FROM {t} WHERE {t}.data @> {p}::jsonb
+SELECT {t}.id FROM {t} WHERE {t}.tags && {p}::text[] AND {t}.{c} ILIKE {p}
+SELECT {t}.id FROM {t} WHERE {t}.id = ANY ({p}) FOR UPDATE SKIP LOCKED
+SELECT "{t}"."{c}" FROM "{t}" WHERE "{t}".data ? {p}
+SELECT pg_catalog.pg_class.relname FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace ON pg_catalog.pg_namespace.oid = pg_catalog.pg_class.relnamespace
+ALTER TABLE {t} ADD CONSTRAINT fk_{t} FOREIGN KEY (owner_id) REFERENCES owners (id) ON DELETE CASCADE
+CREATE INDEX CONCURRENTLY ix_{t} ON {t} USING gin (data jsonb_path_ops)
+""",
+    "mysql": """
+INSERT INTO {t} (id, {c}) VALUES ({p}, {p}) AS new ON DUPLICATE KEY UPDATE {c} = new.{c}
+SELECT `{t}`.`{c}` FROM `{t}` WHERE `{t}`.`id` = {p}
+SELECT JSON_EXTRACT({t}.data, {p}) AS anon_1 FROM {t} WHERE {t}.id = {p} FOR UPDATE
+SELECT {t}.id FROM {t} WHERE MATCH ({t}.{c}) AGAINST ({p} IN BOOLEAN MODE)
+REPLACE INTO {t} (id, {c}) VALUES ({p}, {p})
+ALTER TABLE {t} MODIFY COLUMN {c} TEXT NOT NULL
+SHOW FULL TABLES FROM `{t}`
+SELECT {t}.id FROM {t} FORCE INDEX (ix_{c}) WHERE {t}.{c} <=> {p}
+""",
+    "sqlite": """
+INSERT INTO {t} (id, {c}) VALUES ({p}, {p}) ON CONFLICT (id) DO UPDATE SET {c} = excluded.{c} RETURNING id
+SELECT JSON_EXTRACT({t}.data, {p}) AS anon_1 FROM {t} LIMIT {p} OFFSET {p}
+INSERT OR REPLACE INTO {t} (id, {c}) VALUES ({p}, {p})
+PRAGMA main.table_info({t})
+SELECT {t}.id FROM {t} WHERE {t}.{c} GLOB {p} COLLATE NOCASE
+SELECT "{t}".id FROM "{t}" WHERE "{t}".id = {p}
+CREATE TABLE IF NOT EXISTS {t}_new (id INTEGER PRIMARY KEY AUTOINCREMENT, {c} TEXT)
+SELECT {t}.rowid FROM {t} WHERE {t}.{c} MATCH {p}
+""",
+}
+_PLACES = {"postgresql": ("$1", "%(id_1)s"), "mysql": ("%s",), "sqlite": ("?", ":id_1")}
+STATEMENTS: tuple[tuple[str, str], ...] = tuple(
+    dict.fromkeys(
+        (dialect, shape.format(t=table, c=column, p=place))
+        for dialect, places in _PLACES.items()
+        for shape in (_SHAPES + _OWN[dialect]).strip().splitlines()
+        if shape
+        for (table, column), place in product(_TABLES, places)
+    )
+)
