@@ -185,15 +185,23 @@ def is_ordinary(key: str) -> bool:
     return not (policy.rules or kind_of_key(key) or key in _MEANINGS or key in STATEMENTS)
 
 
-def mask_deep(path: str, value: Any, limit: int | None = None, depth: int = 0) -> Any:
+def mask_deep(path: str, value: Any, limit: int | None = None) -> Any:
     """A copy in which everything is masked, down to a depth; what lies deeper is text."""
+    try:
+        return _deep(path, value, limit, 0)
+    except Exception as error:
+        _told("masking a value", error)
+        return f"<{type(value).__name__}>"
+
+
+def _deep(path: str, value: Any, limit: int | None, depth: int) -> Any:
     if isinstance(value, Mapping) and not kind_of_key(path) and depth < _DEEPEST:
         return {
-            mask_text(str(key)): mask_deep(f"{path}.{key}", item, limit, depth + 1)
+            mask_text(str(key)): _deep(f"{path}.{key}", item, limit, depth + 1)
             for key, item in value.items()
         }
     if isinstance(value, (list, tuple)) and not kind_of_key(path) and depth < _DEEPEST:
-        return type(value)([mask_deep(path, item, limit, depth + 1) for item in value])
+        return type(value)([_deep(path, item, limit, depth + 1) for item in value])
     found = mask_value(path, value, limit)
     return found if isinstance(found, _PLAIN) or found is None else mask_text(str(found))
 
