@@ -58,9 +58,12 @@ def watch_threads(patches: Patches) -> None:
 
 def _starting(original: Any) -> Any:
     def start(thread: threading.Thread) -> None:
-        request = current_request.get()
-        if request is not None and not _is_of_a_pool(thread):
-            _load(thread, request)
+        try:
+            request = current_request.get()
+            if request is not None and not _is_of_a_pool(thread):
+                _load(thread, request)
+        except Exception as error:
+            _guard.fault("starting a thread", error)
         original(thread)
 
     return start
@@ -68,9 +71,12 @@ def _starting(original: Any) -> Any:
 
 def _submitting(original: Any) -> Any:
     def submit(executor: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
-        request = current_request.get()
-        if request is not None:
-            function = partial(_within, request, current_context(), function)
+        try:
+            request = current_request.get()
+            if request is not None:
+                function = partial(_within, request, current_context(), function)
+        except Exception as error:
+            _guard.fault("handing a task to a pool", error)
         return original(executor, function, *args, **kwargs)
 
     return submit
@@ -78,31 +84,33 @@ def _submitting(original: Any) -> Any:
 
 def _load(thread: threading.Thread, request: RequestContext) -> None:
     """Let it run within the request. The instance loses this again: they would keep each other."""
-    try:
-        run, context = thread.run, current_context()
+    run, context = thread.run, current_context()
 
-        def run_within() -> None:
-            try:
-                vars(thread).pop("run", None)
-            except Exception as error:
-                _guard.fault("starting a thread", error)
-            _within(request, context, run)
+    def run_within() -> None:
+        try:
+            vars(thread).pop("run", None)
+        except Exception as error:
+            _guard.fault("starting a thread", error)
+        _within(request, context, run)
 
-        thread.run = run_within  # type: ignore[method-assign]
-    except Exception as error:
-        _guard.fault("starting a thread", error)
+    thread.run = run_within  # type: ignore[method-assign]
 
 
 def _within(
     request: RequestContext, context: Context, function: Callable[..., Any], *args: Any, **kw: Any
 ) -> Any:
-    box, around = current_request.set(request), attach(context)
+    entered: list[Callable[[], object]] = []
+    try:
+        box, around = current_request.set(request), attach(context)
+        entered += (partial(detach, around), partial(current_request.reset, box))
+    except Exception as error:
+        _guard.fault("entering a thread's request", error)
     try:
         return function(*args, **kw)
     finally:
         try:
-            detach(around)
-            current_request.reset(box)
+            for leave in entered:
+                leave()
         except Exception as error:
             _guard.fault("leaving a thread's request", error)
 
