@@ -101,7 +101,7 @@ def shown(site: Site) -> str:
 
 
 # What a wrapper of ours calls the thing that it wraps.
-_WRAPPED = frozenset(("app", "original", "inner", "send", "receive", "_enabled"))
+_WRAPPED = frozenset(("app", "original", "inner", "send", "receive", "_enabled", "_within"))
 
 # Calls on values of Python's own that are what they are: none of them has a reason to raise.
 _HARMLESS = {"ExitStack", "get", "getattr", "hasattr", "isinstance", "len", "setattr", "startswith"}

@@ -97,7 +97,7 @@ def _load(thread: threading.Thread, request: RequestContext) -> None:
 
 
 def _within(
-    request: RequestContext, context: Context, function: Callable[..., Any], *args: Any, **kw: Any
+    request: RequestContext, context: Context, original: Callable[..., Any], *args: Any, **kw: Any
 ) -> Any:
     entered: list[Callable[[], object]] = []
     try:
@@ -106,7 +106,7 @@ def _within(
     except Exception as error:
         _guard.fault("entering a thread's request", error)
     try:
-        return function(*args, **kw)
+        return original(*args, **kw)
     finally:
         try:
             for leave in entered:
