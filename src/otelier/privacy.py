@@ -338,5 +338,20 @@ def _statement(text: str, system: str) -> str:
 
 def _command(text: str) -> str:
     """Commands of a store, each on its line, without arguments."""
-    lines = [line.split(" ") for line in text[:4096].split("\n")]
-    return "\n".join(" ".join([first, *("?" for _ in others)]) for first, *others in lines)
+    return "\n".join(_without_arguments(*line.split(" ")) for line in text[:4096].split("\n"))
+
+
+# Commands whose second word is part of their name.
+_TWO_WORDS = frozenset(
+    (
+        "ACL", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DEBUG", "FUNCTION", "HIMPORT", "LATENCY",
+        "MEMORY", "MODULE", "OBJECT", "PUBSUB", "SCRIPT", "SENTINEL", "SLOWLOG", "XGROUP", "XINFO",
+    )
+)  # fmt: skip
+
+
+def _without_arguments(first: str, *others: str) -> str:
+    """`...`, for arguments that are left out, stays."""
+    kept = others[:1] if first.upper() in _TWO_WORDS else ()
+    hidden = ("..." if other == "..." else "?" for other in others[len(kept) :])
+    return " ".join((first, *kept, *hidden))

@@ -107,6 +107,7 @@ _WRAPPED = frozenset(("app", "original", "inner", "send", "receive", "_enabled",
 _HARMLESS = {"ExitStack", "get", "getattr", "hasattr", "isinstance", "len", "setattr", "startswith"}
 _HARMLESS |= {"perf_counter", "perf_counter_ns", "_clock", "time", "time_ns", "type"}
 _HARMLESS |= {"bits", "setdefault"}
+_HARMLESS |= {"bool", "is_configured", "isatty"}  # of other libraries: caught where they are
 _HARMLESS |= {"reset", "str", "suppress", "vars"}  # of the app's objects: caught where they are
 
 
@@ -283,7 +284,10 @@ def instrument() -> None:
     from otelier import privacy
     from otelier.distro import Start
 
-    privacy.use(privacy.Policy(), _guard.fault)
+    try:
+        privacy.use(privacy.Policy(), _guard.fault)
+    except Exception as error:
+        _guard.fault("setting the mask", error)
     arguments = Start({}).arguments
     for name, instrumentor in instrumentors().items():
         try:

@@ -421,7 +421,7 @@ def hooked(telemetry: Telemetry) -> Iterator[list[Any]]:
     given: list[Any] = []
 
     def request_hook(span: Span, client: Any, args: Any, options: Any) -> None:
-        span.set_attribute("app.key", args[1])
+        span.set_attribute("app.shown", args[1])
         given.append((type(client).__name__, args, options))
         raise ValueError("a mistake in the app")
 
@@ -446,7 +446,7 @@ def test_hooks(redis_url: str, telemetry: Telemetry, hooked: list[Any]) -> None:
     assert hooked[0] == ("Redis", ("SET", "k", "v", "GET"), {"get": True})
     assert hooked[-1] == ("Pipeline", [b"v"])
     assert len(hooked) == 3
-    assert attributes(telemetry.spans[0])["app.key"] == "k"
+    assert attributes(telemetry.spans[0])["app.shown"] == "k"
     assert dict(_guard.faults) == {"a hook for Redis commands": 1}
 
 

@@ -499,7 +499,7 @@ def test_a_failing_flush_does_not_hold_up_the_stop(telemetry: Telemetry) -> None
 
 OURS = [
     (http_module, "find_request_id"),
-    (echo_module, "_has"),
+    (echo_module, "_lacks"),
     (echo_module.Echo, "_missing"),
     (http_module, "Exchange"),
     (http_module, "extracted"),
