@@ -190,10 +190,12 @@ def test_a_client_that_has_all_may_leave(
 ) -> None:
     """Before middleware sends the empty end of the answer; not before the last byte."""
     exchange = begun()
-    exchange.exchange._cycle = SimpleNamespace(disconnected=True, response_started=True)
+    cycle = SimpleNamespace(disconnected=False, response_started=True)
+    exchange.exchange._cycle = cycle
     headers = [] if length is None else [(b"Content-Length", length)]
     exchange.sent({**START, "headers": headers})
     exchange.sent(MORE)
+    cycle.disconnected = True
     exchange.sent({"type": "http.response.body"})
     exchange.finish()
     (span,) = telemetry.spans

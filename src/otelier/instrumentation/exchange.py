@@ -116,6 +116,7 @@ class Exchange(Passage):
         "_expects_trailers",
         "_instruments",
         "_is_websocket",
+        "_received_bytes",
         "_request_bytes",
         "_response_bytes",
         "_response_headers",
@@ -144,6 +145,7 @@ class Exchange(Passage):
         self._is_websocket = asked.is_websocket
         self._request_bytes: int | None = None
         self._response_bytes: int | None = 0
+        self._received_bytes: int | None = 0
         self._response_headers: Any = ()
 
     def begin(
@@ -201,7 +203,10 @@ class Exchange(Passage):
         body = message.get("body")
         if body and self._response_bytes is not None:
             self._response_bytes += len(body)
-        if not message.get("more_body") and not self._expects_trailers:
+        if message.get("more_body"):
+            if not getattr(self._cycle, "disconnected", False):
+                self._received_bytes = self._response_bytes
+        elif not self._expects_trailers:
             self.answered()
 
     def _file(self, message: Mapping[str, Any]) -> None:
@@ -293,13 +298,13 @@ class Exchange(Passage):
         return CLIENT_LEFT if left and not self._is_whole() else None
 
     def _is_whole(self) -> bool:
-        """Whether all bytes that were promised have been sent: who has them may leave.
+        """Whether all bytes that were promised went out while the client was there: it may leave.
 
         `BaseHTTPMiddleware` ends an answer with an empty body, some time after its last byte.
         """
         for name, value in self._response_headers:
             if bytes(name).lower() == b"content-length":
-                return self._response_bytes is not None and self._response_bytes >= int(value)
+                return self._received_bytes is not None and self._received_bytes >= int(value)
         return False
 
     def _fails(self, span: Span, error: BaseException, about: tuple[Any, ...]) -> None:
