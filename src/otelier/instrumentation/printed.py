@@ -123,7 +123,7 @@ class Printed:
 
     def _is_server(self, name: str) -> bool:
         if not self._serves:
-            self._serves = current_request.get() is not None or outputs.serves(name)
+            self._serves = outputs.serves(name)
         return self._serves
 
     def _app_prints(self) -> bool:
@@ -138,8 +138,8 @@ class Printed:
     def show(self, log: LeanLog) -> None:
         """Print a record of our own: of an access, an unhandled exception, an event."""
         try:
-            if self.is_asked_for or not self._app_prints():
-                self._serves = True
+            # A script that asks an app within its own process keeps its stdout.
+            if self.is_asked_for or (self._is_server("") and not self._app_prints()):
                 self._write(self._line(log))
         except Exception as error:
             _guard.fault("printing a log record", error)
