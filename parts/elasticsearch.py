@@ -32,7 +32,7 @@ from parts import Missing, free_ports
 VERSION = "9.2.0"
 ARTIFACT = f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{VERSION}:zip"
 OLDEST_JAVA = 21
-START_SECONDS = 180.0
+START_SECONDS = 90.0
 STOP_SECONDS = 30.0
 
 # What the built-in `*.otel-*` templates do and these tests lean on: data streams, attributes that

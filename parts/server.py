@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 
 BIN = Path(sys.executable).parent
-START_SECONDS = 60.0
+START_SECONDS = 30.0
 STOP_SECONDS = 30.0
 
 _GUNICORN = "gunicorn {app} --bind 127.0.0.1:{port} --worker-class uvicorn_worker.UvicornWorker"

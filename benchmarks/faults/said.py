@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 _OURS = "otelier: "
 SUM = f"{_OURS}lost"
-KEPT = " kept in the spool; "
-"""Of a line at a stop, which tells how much there is by then: a sum as well."""
 _OTHERS = ("INFO: ", "WARNING: ", "{")
 _LOST = re.compile(r"\blost[^:;]*: (.*)")
 _COUNT = re.compile(r"([\d,]+) (span|log record|data point)s?\b")

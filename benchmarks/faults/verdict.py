@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks.contenders import OTELIER
 from benchmarks.faults.outcome import Outcome, Outcomes
-from benchmarks.faults.said import KEPT, SUM
+from benchmarks.faults.said import SUM
 from benchmarks.faults.scenario import SCENARIOS, Scenario
 
 MOST_LOST_SECONDS = 1.0
@@ -83,7 +83,7 @@ def _away(outcome: Outcome) -> Iterator[str]:
 
 def _said_once(lines: Sequence[str], seconds: float) -> Iterator[str]:
     """Lines that differ in numbers only have one cause; sums are told again when they change."""
-    causes = (line for line in lines if not (line.startswith(SUM) or KEPT in line))
+    causes = (line for line in lines if not line.startswith(SUM))
     said = Counter(re.sub(r"\d[\d.,]*", "N", line) for line in causes)
     allowed = 1 + seconds // PERIOD_SECONDS
     yield from (f"said {n} times: {text}" for text, n in said.items() if n > allowed)

@@ -95,15 +95,18 @@ def mask_text(text: str) -> str:
     """The text without secrets; itself if it has none. What is short and comes back is kept."""
     found = _scanned(text) if len(text) <= _SHORT else _scan(text)
     if found is not text and found != text:
-        count(text, found)
+        try:
+            count(text, found)
+        except Exception as error:
+            _told("counting what is masked", error)
         return found
     return text
 
 
 def _scan(text: str) -> str:
-    if not (_is_suspect(text) or policy.email or policy.ip):
-        return text
     try:
+        if not (_is_suspect(text) or policy.email or policy.ip):
+            return text
         return _masked(text)
     except Exception as error:
         _told("masking a text", error)
@@ -225,7 +228,11 @@ def mask_field(path: str, value: Any) -> Any:
 
 def _learned(path: str) -> bool:
     """Whether it is an ordinary key."""
-    found = path not in IDS and is_ordinary(path)
+    try:
+        found = path not in IDS and is_ordinary(path)
+    except Exception as error:
+        _told("masking a value", error)
+        return False
     if len(path) <= _SHORT:
         if len(_ordinary) >= _MOST_KEYS:  # keys that are data
             _ordinary.clear()

@@ -77,7 +77,7 @@ def sites(bare: Bare, telemetry_of_session: Telemetry) -> Sites:
     return found
 
 
-def spread(names: Sequence[str], most: int = 2) -> Sequence[str]:
+def spread(names: Sequence[str], most: int = 5) -> Sequence[str]:
     """At most so many of them, from all over."""
     return names[:: -(-len(names) // most)]
 

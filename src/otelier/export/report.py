@@ -69,7 +69,9 @@ class Report:
         text = "; ".join(filter(None, (text, spooled)))
         if text.partition(" within")[0] != self._left_behind:
             self._left_behind = text.partition(" within")[0]
-            _guard.write(f"{text}; {self._losses()}")
+            line = f"{text}; {self._losses()}"
+            # What is on disk is no loss: once is enough. What is not has to be said to the last.
+            _guard.say(line, cause="the spool") if waiting == "nothing" else _guard.write(line)
 
     def taken_over(self, counts: Mapping[str, int]) -> None:
         """Say what an earlier process has left in the spool."""

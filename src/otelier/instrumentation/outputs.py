@@ -14,6 +14,8 @@ from contextlib import suppress
 from enum import Enum, auto
 from typing import Any
 
+from otelier import _guard
+
 
 class Place(Enum):
     """OWN: a stream of the app on stdout or stderr. OTHER_OWN: output of the app in another way.
@@ -125,18 +127,22 @@ def _has_own(logger: logging.Logger) -> bool:
 
 
 def _is_by_loguru() -> bool:
-    loguru = sys.modules.get("loguru")
-    with suppress(Exception):  # half imported, or another release
-        return loguru is not None and bool(loguru.logger._core.handlers)
-    return False
+    try:
+        logger = getattr(sys.modules.get("loguru"), "logger", None)  # it may be half imported
+        return logger is not None and bool(logger._core.handlers)
+    except Exception as error:  # another release
+        _guard.fault("looking for loguru's output", error)
+        return False
 
 
 def _is_by_structlog() -> bool:
-    structlog = sys.modules.get("structlog")
-    with suppress(Exception):
-        if structlog is not None and structlog.is_configured():
-            factory = structlog.get_config()["logger_factory"]
+    try:
+        is_configured = getattr(sys.modules.get("structlog"), "is_configured", None)
+        if is_configured is not None and is_configured():
+            factory = sys.modules["structlog"].get_config()["logger_factory"]
             return type(factory).__name__ in _PRINTING_FACTORIES
+    except Exception as error:  # another release
+        _guard.fault("looking for structlog's output", error)
     return False
 
 

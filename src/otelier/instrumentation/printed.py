@@ -248,6 +248,10 @@ def _safe(record: logging.LogRecord) -> logging.LogRecord:
 
 
 def _is_terminal(stream: Any) -> bool:
-    with suppress(Exception):  # closed, missing, or the app's own
+    try:
         return bool(stream.isatty())
-    return False
+    except (AttributeError, ValueError):  # missing, or closed
+        return False
+    except Exception as error:  # the app's own
+        _guard.fault("looking at stdout", error)
+        return False
