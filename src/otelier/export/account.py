@@ -30,8 +30,12 @@ class Channel:
     @property
     def waiting(self) -> int:
         """Records that are in memory, or in flight."""
-        packed = max((line.waiting + line.in_flight for line in self.lines), default=0)
-        return packed + (len(self.queue) if self.queue is not None else 0)
+        return self.packed + (len(self.queue) if self.queue is not None else 0)
+
+    @property
+    def packed(self) -> int:
+        """Those of them that are in batches."""
+        return max((line.waiting + line.in_flight for line in self.lines), default=0)
 
     @property
     def spooled(self) -> int:

@@ -62,7 +62,10 @@ class Report:
 
     def undelivered(self, seconds: float) -> None:
         """Say what a flush has left behind, unless it is what was said of the last one."""
-        waiting, spooled = self._waiting(), self._spooled()
+        spooled = self._spooled()
+        # With a disk at hand, what is not in a batch has come since, and is looked at again.
+        packed = self._numbers({channel.signal: channel.packed for channel in self._channels})
+        waiting = packed if spooled else self._waiting()
         if (waiting, spooled) == ("nothing", ""):
             return
         text = f"{waiting} not delivered within {seconds:.1f} s" if waiting != "nothing" else ""
