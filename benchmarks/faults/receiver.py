@@ -7,6 +7,7 @@ whose behaviour calls `take`, whether or not its sender learns of it.
 
 from __future__ import annotations
 
+import errno
 import math
 import socket
 import struct
@@ -189,9 +190,20 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def __init__(self, handler: type[Post]) -> None:
-        (port,) = free_ports(1)
-        super().__init__(("127.0.0.1", port), handler, bind_and_activate=False)
-        self.server_bind()
+        super().__init__(("127.0.0.1", 0), handler, bind_and_activate=False)
+        while not self._has_bound(*free_ports(1)):
+            pass
+
+    def _has_bound(self, port: int) -> bool:
+        """Not where old connections of others are still in TIME_WAIT."""
+        self.server_address = ("127.0.0.1", port)
+        try:
+            self.server_bind()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+        return True
 
     def server_activate(self) -> None:
         """Old connections that are still in TIME_WAIT are no reason not to."""

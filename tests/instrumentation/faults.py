@@ -107,7 +107,7 @@ _WRAPPED = frozenset(("app", "original", "inner", "send", "receive", "_enabled",
 _HARMLESS = {"ExitStack", "get", "getattr", "hasattr", "isinstance", "len", "setattr", "startswith"}
 _HARMLESS |= {"perf_counter", "perf_counter_ns", "_clock", "time", "time_ns", "type"}
 _HARMLESS |= {"bits", "setdefault"}
-_HARMLESS |= {"reset", "str", "suppress", "vars"}  # of the app's objects: caught where they are
+_HARMLESS |= {"fileno", "reset", "str", "suppress", "vars"}  # of the app's objects: caught where they are
 
 
 def can_fail(site: Site) -> bool:
@@ -175,7 +175,7 @@ def functions() -> dict[str, FunctionType]:
     gc.unfreeze()  # a start has hidden from the collector what it made
     found = {}
     for each in gc.get_objects():
-        if isinstance(each, FunctionType) and is_ours(each.__code__):
+        if type(each) is FunctionType and is_ours(each.__code__):
             is_inside = bool(each.__code__.co_freevars) or "<" in each.__qualname__
             if not is_inside and not inspect.iscoroutinefunction(each):
                 found[f"{each.__module__}.{each.__qualname__}"] = each

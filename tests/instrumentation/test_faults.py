@@ -11,7 +11,7 @@ import asyncio
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from otelier import _guard
+from otelier.instrumentation.records import Handed
 from tests.conftest import Telemetry
 from tests.instrumentation.faults import (
     Action,
@@ -58,11 +59,14 @@ class Bare:
 
 
 @pytest.fixture(scope="module")
-def bare(part: Callable[[Any], Any]) -> Bare:
+def bare(part: Callable[[Any], Any]) -> Iterator[Bare]:
+    """As in a process that has loguru as well, whose records are handed to and fro."""
     from parts import redis as server
 
     made = app(part(server.redis).url)
-    return Bare(made, {name: asyncio.run(ask(made)) for name, ask in REQUESTS.items()})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Handed, "is_on", True)
+        yield Bare(made, {name: asyncio.run(ask(made)) for name, ask in REQUESTS.items()})
 
 
 @pytest.fixture(scope="module")

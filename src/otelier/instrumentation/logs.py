@@ -177,6 +177,9 @@ def _hand(original: Any, logger: logging.Logger, record: logging.LogRecord) -> N
     before = handed.text
     try:
         handed.text = text_of(record)
+    except Exception as error:
+        _guard.fault("handing a log record on", error)
+    try:
         original(logger, record)
     finally:
         handed.text = before
