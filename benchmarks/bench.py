@@ -17,7 +17,7 @@ from benchmarks import environments, standing
 from benchmarks.contenders import BARE, Contender
 from benchmarks.environments import Unavailable
 from benchmarks.load import Client
-from benchmarks.phases import Phase
+from benchmarks.phases import Phase, Sitting, sittings
 from benchmarks.results import Results
 from benchmarks.rounds import measure
 from benchmarks.serving import NotStarted, Serving
@@ -61,8 +61,9 @@ class Bench:
         """Phases that need the same number of routes share their servers."""
         for routes in dict.fromkeys(phase.routes for phase in phases):
             together = [phase for phase in phases if phase.routes == routes]
-            present = [one for one in contenders if one.name not in self.results.absent]
-            self._run_together(present, together, rounds, routes)
+            for sitting in sittings(together, rounds):
+                present = [one for one in contenders if one.name not in self.results.absent]
+                self._sit(present, sitting, routes)
 
     def start(self, contenders: Sequence[Contender], routes: int) -> None:
         """How long each takes to its first answer."""
@@ -71,20 +72,17 @@ class Bench:
         with Sink() as sink:
             self.results.starts = start_seconds(present, partial(self._serving, sink, routes))
 
-    def _run_together(
-        self, contenders: Sequence[Contender], phases: Sequence[Phase], rounds: int, routes: int
-    ) -> None:
-        turns = list(dict.fromkeys(phase.turn for phase in phases))
+    def _sit(self, contenders: Sequence[Contender], sitting: Sitting, routes: int) -> None:
+        turns = list(dict.fromkeys(phase.turn for phase in sitting))
         with ExitStack() as stack, Client() as client:
             up = [one for each in contenders for one in self._up(stack, each, routes)]
             self.say(f"warming {len(up)} servers, {routes:,} routes")
             standing.prepare(up, client, turns)
             up = list(self._complete(up, turns))
-            for phase in phases:
-                several = phase.rounds(rounds)
-                for number, blocks in enumerate(measure(up, client, phase, several), 1):
+            for phase, numbers in sitting.items():
+                for number, blocks in measure(up, client, phase, numbers):
                     self.results.blocks += blocks
-                    self.say(f"{phase.title}: round {number} of {several}")
+                    self.say(f"{phase.title}: round {number + 1}")
             self.results.ends += [one.end(routes) for one in up]
 
     def _up(self, stack: ExitStack, contender: Contender, routes: int) -> Iterator[Standing]:

@@ -6,12 +6,13 @@ meet the same machine. A slice's requests are a multiple of ten: whole turns of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 FEW_ROUTES, MANY_ROUTES = 10, 1_000
 ROUNDS, SHORT_ROUNDS = 8, 5
 SLICES = 6
+ROUNDS_OF_A_SERVER = 2
 
 
 @dataclass(frozen=True)
@@ -58,3 +59,19 @@ PHASES: Sequence[Phase] = (
     MANY,
 )
 SHORT: Sequence[Phase] = (replace(ITEM, requests=600),)
+
+Sitting = Mapping[Phase, Sequence[int]]
+"""What servers go through from their start to their stop: phases, and numbers of rounds."""
+
+
+def sittings(phases: Sequence[Phase], rounds: int) -> Iterator[Sitting]:
+    """Servers are started anew for every second round.
+
+    Of two processes that do the same, one can take a tenth more than the other for as long as they
+    live: what lies where in memory is chance.
+    """
+    most = max(phase.rounds(rounds) for phase in phases)
+    for first in range(0, most, ROUNDS_OF_A_SERVER):
+        numbers = range(first, first + ROUNDS_OF_A_SERVER)
+        left = {phase: [n for n in numbers if n < phase.rounds(rounds)] for phase in phases}
+        yield {phase: several for phase, several in left.items() if several}

@@ -66,16 +66,16 @@ class Open:
 
 
 def measure(
-    standing: Sequence[Standing], client: Client, phase: Phase, rounds: int
-) -> Iterator[list[Block]]:
-    """The blocks of each round."""
-    for number in range(rounds):
+    standing: Sequence[Standing], client: Client, phase: Phase, numbers: Sequence[int]
+) -> Iterator[tuple[int, list[Block]]]:
+    """The rounds of these numbers, each with its blocks."""
+    for number in numbers:
         blocks = [Open(one) for one in standing]
         for each in range(SLICES):
             begin = (number + each) % len(blocks)
             for block in (*blocks[begin:], *blocks[:begin]):
                 block.ask(client, phase)
-        yield list(_closed(blocks, phase, number))
+        yield number, list(_closed(blocks, phase, number))
 
 
 def _closed(blocks: list[Open], phase: Phase, number: int) -> Iterator[Block]:

@@ -7,7 +7,7 @@ median of those is shown: so a ratio is not the quotient of two shown medians.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from benchmarks.contenders import BARE, NAMES
@@ -84,7 +84,24 @@ def share_of_overhead(results: Results, phase: str, one: str, other: str) -> flo
 
 def ends(results: Results, routes: int) -> dict[str, End]:
     """By contender."""
-    return {end.contender: end for end in results.ends if end.routes == routes}
+    found: dict[str, End] = {}
+    for end in results.ends:
+        if end.routes == routes:
+            found[end.contender] = _together(found.get(end.contender), end)
+    return found
+
+
+def _together(before: End | None, end: End) -> End:
+    """Servers of one contender: what all of them have sent, and what the largest takes."""
+    if before is None:
+        return end
+    return replace(
+        end,
+        sent=before.sent + end.sent,
+        expected=before.expected + end.expected,
+        resident_mib=max(before.resident_mib, end.resident_mib),
+        idle=max(before.idle, end.idle),
+    )
 
 
 def start_seconds(results: Results) -> dict[str, Spread]:

@@ -39,6 +39,7 @@ class RequestContext:
         "_session_id",
         "_user_id",
         "_user_place",
+        "as_fields",
         "bound",
         "broken_by",
         "encoded",
@@ -62,6 +63,9 @@ class RequestContext:
         self.encoded: tuple[bytes, bytes] | None = None
         """Ids and bound values as attributes of a span and of a log record; the encoder keeps
         them here."""
+        self.as_fields: tuple[object, tuple[int, int], str] | None = None
+        """Ids as fields of a line, by what names, beside which trace and span; lines keep them
+        here."""
         self.mount_prefix = ""
         self.route: str | None = None
         self.broken_by: BaseException | None = None
@@ -114,6 +118,7 @@ class RequestContext:
         self.open_spans[span.get_span_context().span_id] = span
 
     def _changed(self, added: Mapping[str, str | int | float | bool]) -> None:
+        self.as_fields = None
         self.encoded = None  # after the change: `encoded` is not kept where ids differ by then
         if self.open_spans is not None and added:
             for found in self.open_spans.valuerefs():  # a list, whatever other threads add

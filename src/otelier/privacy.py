@@ -122,7 +122,7 @@ def _is_suspect(text: str) -> bool:
         or "earer " in text or "asic " in text or "eyJ" in text or "AIza" in text
         or "AKIA" in text or "ASIA" in text or "SK" in text or "SG." in text or "pub" in text
         or "ya29" in text or "hooks.sl" in text or "dapi" in text or "hv" in text
-        or has_digits(text)
+        or has_digits(text) is not None
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import gate, page, summary, table
 from benchmarks.counting import Counts
-from benchmarks.phases import ITEM, MANY, PING
+from benchmarks.phases import ITEM, MANY, PING, sittings
 from benchmarks.results import Results
 from tests.benchmarks.runs import block, end, kept
 
@@ -165,3 +165,22 @@ def test_the_pages_in_the_docs_have_their_markers(name: str, command: str) -> No
     """And the command can fill them."""
     text = (page.DOCS / name).read_text(encoding="utf-8")
     assert "figures" in page.filled(text, command, MACHINE)
+
+
+def test_servers_are_started_anew() -> None:
+    """For every second round, each round once; a phase of few rounds is over sooner."""
+    long, short = ITEM, replace(PING, share=0.4)
+    assert list(sittings([long, short], 5)) == [
+        {long: [0, 1], short: [0, 1]},
+        {long: [2, 3]},
+        {long: [4]},
+    ]
+
+
+def test_servers_of_one_contender_are_taken_together() -> None:
+    """What all have sent, and the most that one took."""
+    first = end("otelier", Counts(10, 4), Counts(10, 4))
+    second = replace(end("otelier", Counts(5, 2), Counts(6, 2)), resident_mib=99.0)
+    found = summary.ends(replace(kept(), ends=[first, second]), first.routes)["otelier"]
+    assert (found.sent, found.expected) == (Counts(15, 6), Counts(16, 6))
+    assert found.resident_mib == 99.0

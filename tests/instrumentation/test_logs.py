@@ -440,7 +440,7 @@ def test_a_fault_of_ours_changes_no_log_call(
     telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A record that cannot be sent is handled by the app as ever."""
-    monkeypatch.setattr(records, "text_of", lambda record: 1 / 0)
+    monkeypatch.setattr(records, "severity", lambda level: 1 / 0)
     _guard.faults.clear()
     with captured() as last:
         logging.getLogger("shop").error("x")

@@ -22,11 +22,12 @@ from opentelemetry._logs import get_logger_provider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from otelier import _guard
+from otelier.instrumentation.echoed import entry_of
 from otelier.instrumentation.observe import Patches
 from otelier.instrumentation.printed import Printed
 from otelier.instrumentation.records import Handed, Records, handed
 from otelier.instrumentation.servers import role
-from otelier.logformat.entry import PROMOTED, text_of
+from otelier.logformat.entry import PROMOTED, Entry, text_of
 from otelier.privacy import mask_field
 from otelier.sdk.logs import Echo, writer
 
@@ -124,16 +125,18 @@ class Capture:
         hand = partial(_hand, original)
 
         def callHandlers(logger: logging.Logger, record: logging.LogRecord) -> None:
-            is_sdk = False
+            is_sdk, entry = False, None
             try:
                 if record.name.startswith(_SDK) and _is_of_the_sdk(record.name):
                     is_sdk = True
                     _say(record)
-                elif not (record.name.startswith(role.unsent) or _is_sent(record)):
-                    emit(record)
+                elif not record.name.startswith(role.unsent):
+                    entry = entry_of(record)
+                    if not _is_sent(entry):
+                        emit(record, entry)
             except Exception as error:
                 _guard.fault("recording a log record", error)
-            if is_sdk or (printed is not None and _is_printed(printed, logger, record)):
+            if is_sdk or (printed is not None and _is_printed(printed, logger, record, entry)):
                 return
             if PROMOTED not in record.__dict__:
                 hand(logger, record) if Handed.is_on else original(logger, record)
@@ -159,17 +162,19 @@ def _is_of_the_sdk(name: str) -> bool:
     return f"{name}.".startswith(f"{_SDK}.")
 
 
-def _is_printed(printed: Printed, logger: logging.Logger, record: logging.LogRecord) -> bool:
+def _is_printed(
+    printed: Printed, logger: logging.Logger, record: logging.LogRecord, entry: Entry | None
+) -> bool:
     try:
-        return printed.takes(logger, record)
+        return printed.takes(logger, record, entry)
     except Exception as error:
         _guard.fault("printing a log record", error)
         return False
 
 
-def _is_sent(record: logging.LogRecord) -> bool:
+def _is_sent(entry: Entry) -> bool:
     """Whether it comes from loguru, which had it sent."""
-    return Handed.is_on and handed.text is not None and handed.has(text_of(record))
+    return Handed.is_on and handed.has(entry.text)
 
 
 def _hand(original: Any, logger: logging.Logger, record: logging.LogRecord) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from enum import Enum, auto
 from typing import Any
@@ -100,12 +99,41 @@ def _is_of_a_server(handler: logging.Handler) -> bool:
     return type(form).__module__ in _SERVER_FORMATTERS and form._fmt in _SERVER_FORMATS
 
 
-def on_path(logger: logging.Logger) -> Iterator[logging.Handler]:
-    """The handlers that are given a record of this logger."""
-    above: logging.Logger | None = logger
-    while above is not None:
-        yield from above.handlers
-        above = above.parent if above.propagate else None
+class Way:
+    """Where the records of a logger go, as its handlers were when it was made.
+
+    elsewhere: the handlers that write elsewhere. has_own: whether one is output of the app's.
+    is_bare: whether there is none at all.
+    """
+
+    __slots__ = ("_levels", "elsewhere", "has_own", "is_bare")
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._levels: list[tuple[logging.Logger, list[logging.Handler], bool]] = []
+        self.elsewhere: list[logging.Handler] = []
+        self.has_own = False
+        self.is_bare = True
+        above: logging.Logger | None = logger
+        while above is not None:
+            self._levels.append((above, list(above.handlers), above.propagate))
+            for handler in above.handlers:
+                self._add(handler)
+            above = above.parent if above.propagate else None
+
+    def _add(self, handler: logging.Handler) -> None:
+        self.is_bare = False
+        found = place(handler)
+        if found is Place.ELSEWHERE:
+            self.elsewhere.append(handler)
+        elif found is not Place.SERVERS:
+            self.has_own = True
+
+    def is_still_so(self) -> bool:
+        """Whether the same handlers are there."""
+        for logger, handlers, propagates in self._levels:
+            if logger.handlers != handlers or logger.propagate is not propagates:
+                return False
+        return True
 
 
 def app_prints() -> bool:

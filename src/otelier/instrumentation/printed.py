@@ -13,12 +13,10 @@ server's access line is our access record. Runs in the thread that logs.
 
 from __future__ import annotations
 
-import copy
 import logging
 import sys
 import time
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from otelier import _guard, signals
@@ -27,16 +25,16 @@ from otelier.context import RequestContext, current_request
 from otelier.errors import is_recorded
 from otelier.export.record import LeanLog
 from otelier.instrumentation import outputs
-from otelier.instrumentation.echoed import ECHO, without_literals
-from otelier.instrumentation.outputs import Place, place
+from otelier.instrumentation.echoed import entry_of
+from otelier.instrumentation.outputs import Place, Way, place
 from otelier.instrumentation.servers import ACCESS
 from otelier.logformat.console import ConsoleLines
-from otelier.logformat.entry import PROMOTED, described, exception_of, text_of
+from otelier.logformat.entry import PROMOTED, Entry, described, exception_of
 from otelier.logformat.lines import Lines, Mask
 from otelier.sdk.lean_span import ids
 
 _LOOKED_AT = 1.0
-"""Seconds for which it is remembered whether the app prints; a new handler is seen at once."""
+"""Seconds for which it is remembered where handlers write; another handler is seen at once."""
 
 _EXCEPTION = {
     signals.EXCEPTION_TYPE: "type",
@@ -70,48 +68,52 @@ class Printed:
         self._fields, self._service, self._mask = fields, service, mask
         self._made: Lines | ConsoleLines | None = None
         self._serves = False
-        self._prints = False
+        self._app_prints = False
         self._looked_at = float("-inf")
+        self._ways: dict[logging.Logger, Way] = {}
         # For its lock, which a fork renews.
         self._holder = logging.Handler()
 
     # Records of `logging`
 
-    def takes(self, logger: logging.Logger, record: logging.LogRecord) -> bool:
+    def takes(
+        self, logger: logging.Logger, record: logging.LogRecord, entry: Entry | None = None
+    ) -> bool:
         """Print the record, and give it to the handlers that write elsewhere.
 
-        False where all is to be as it is without us.
+        False where all is to be as it is without us. entry: what the record says, if it is known.
         """
-        places = [(handler, place(handler)) for handler in outputs.on_path(logger)]
-        if self._is_the_apps(record, {found for _, found in places}):
-            return False
-        if not self._print(record, bare=not places):
+        self._look()
+        way = self._ways.get(logger)
+        if way is None or not way.is_still_so():
+            way = self._ways[logger] = Way(logger)
+        if self._is_the_apps(record, way.has_own) or not self._print(record, entry, way.is_bare):
             return False
         if PROMOTED not in record.__dict__:
-            for handler, found in places:
-                if found is Place.ELSEWHERE and record.levelno >= handler.level:
+            for handler in way.elsewhere:
+                if record.levelno >= handler.level:
                     handler.handle(record)
         return True
 
-    def _is_the_apps(self, record: logging.LogRecord, places: Collection[Place]) -> bool:
+    def _is_the_apps(self, record: logging.LogRecord, has_own: bool) -> bool:
         """Whether a handler of the app prints it, or is all the output that there is to be."""
         if outputs.is_of_the_command(record.name):
             return True
-        if Place.OWN in places or Place.OTHER_OWN in places:
+        if has_own:
             return not (self.is_asked_for and _is_access(record))
-        return not self.is_asked_for and self._app_prints()
+        return not self.is_asked_for and self._app_prints
 
-    def _print(self, record: logging.LogRecord, *, bare: bool) -> bool:
+    def _print(self, record: logging.LogRecord, entry: Entry | None, is_bare: bool) -> bool:
         """Whether the record is dealt with."""
-        if not (self.is_asked_for or self._is_server(record.name)):
+        if not (self.is_asked_for or self._serves or self._is_server(record.name)):
             last: Any = logging.lastResort
-            said = bare and last is not None and record.levelno >= last.level
+            said = is_bare and last is not None and record.levelno >= last.level
             if said and PROMOTED not in record.__dict__:
-                self._write(self.lines.of(_safe(record)), sys.stderr)
+                self._write(self.lines.of(record, entry or entry_of(record)), sys.stderr)
                 return True
             return False
         if not self._has_been_said(record):
-            self._write(self.lines.of(_safe(record)))
+            self._write(self.lines.of(record, entry or entry_of(record)))
         return True
 
     def _has_been_said(self, record: logging.LogRecord) -> bool:
@@ -126,12 +128,12 @@ class Printed:
             self._serves = outputs.serves(name)
         return self._serves
 
-    def _app_prints(self) -> bool:
+    def _look(self) -> None:
         now = time.monotonic()
         if now - self._looked_at > _LOOKED_AT:
-            self._prints = outputs.app_prints()
+            self._ways.clear()
+            self._app_prints = not self.is_asked_for and outputs.app_prints()
             self._looked_at = now
-        return self._prints
 
     # Other records
 
@@ -139,21 +141,28 @@ class Printed:
         """Print a record of our own: of an access, an unhandled exception, an event."""
         try:
             # A script that asks an app within its own process keeps its stdout.
-            if self.is_asked_for or (self._is_server("") and not self._app_prints()):
+            self._look()
+            if self.is_asked_for or (self._is_server("") and not self._app_prints):
                 self._write(self._line(log))
         except Exception as error:
             _guard.fault("printing a log record", error)
 
     def _line(self, log: LeanLog) -> str:
-        extra = {**(log.preset or {}), **(log.extra or {})}
+        given, preset = log.extra, log.preset
+        level = "WARNING" if log.severity_text == "WARN" else log.severity_text
+        source, about = (log.scope.name, None, None, None), (log.trace_id, log.span_id)
+        if not (given or log.event_name):
+            return self.lines.of_values(
+                log.time / 1e9, level, log.body, source, about, log.box, None, None, preset
+            )
+        extra = {**(preset or {}), **(given or {})}
         exception = {part: extra.pop(name) for name, part in _EXCEPTION.items() if name in extra}
         if log.event_name:
             extra["event.name"] = log.event_name
-        level = "WARNING" if log.severity_text == "WARN" else log.severity_text
-        source = (log.scope.name, None, None, None)
         box = _of_user(extra.pop(signals.USER_ID), log.box) if signals.USER_ID in extra else log.box
-        about = (log.trace_id, log.span_id), box, extra, exception or None
-        return self.lines.of_values(log.time / 1e9, level, log.body, source, *about)
+        return self.lines.of_values(
+            log.time / 1e9, level, log.body, source, about, box, extra, exception or None
+        )
 
     def line(
         self,
@@ -185,18 +194,17 @@ class Printed:
 
     def _write(self, line: str, stream: Any = None) -> None:
         stream = sys.stdout if stream is None else stream
-        holder = self._holder
-        holder.acquire()
-        try:
-            with suppress(OSError, ValueError, RuntimeError, AttributeError):
+        lock: Any = self._holder.lock
+        with lock:
+            try:
                 try:
                     stream.write(f"{line}\n")
                 except UnicodeEncodeError:
                     encoding = stream.encoding or "ascii"
                     stream.write(f"{line.encode(encoding, 'replace').decode(encoding)}\n")
                 stream.flush()
-        finally:
-            holder.release()
+            except (OSError, ValueError, RuntimeError, AttributeError):
+                pass  # closed, or none
 
     # Hooks
 
@@ -208,7 +216,7 @@ class Printed:
                 if isinstance(handler, logging.StreamHandler) and (
                     place(handler) is not Place.ELSEWHERE
                 ):
-                    return self.lines.of(record)
+                    return self.lines.of(record, entry_of(record))
             except Exception as error:
                 _guard.fault("formatting a log record", error)
             return original(handler, record)
@@ -236,15 +244,6 @@ def _of_user(user: Any, box: RequestContext | None) -> RequestContext:
 def _is_access(record: logging.LogRecord) -> bool:
     """A server's line about a request that has a record of ours, or is to have none."""
     return record.name.startswith(ACCESS) and current_request.get() is not None
-
-
-def _safe(record: logging.LogRecord) -> logging.LogRecord:
-    """Of a statement that SQLAlchemy echoes, without its literals."""
-    if not record.name.startswith(ECHO):
-        return record
-    copied = copy.copy(record)
-    copied.msg, copied.args = without_literals(text_of(record)), ()
-    return copied
 
 
 def _is_terminal(stream: Any) -> bool:

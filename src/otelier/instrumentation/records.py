@@ -20,17 +20,8 @@ from otelier.context import RequestContext, current_request
 from otelier.errors import is_recorded, message, type_name
 from otelier.export.preset import Preset
 from otelier.export.record import LeanLog
-from otelier.instrumentation.echoed import ECHO, without_literals
 from otelier.instrumentation.observe import SCHEMA_URL
-from otelier.logformat.entry import (
-    Rendered,
-    event_extra,
-    event_of,
-    event_text,
-    exception_of,
-    extra_of,
-    text_of,
-)
+from otelier.logformat.entry import Entry, exception_of
 from otelier.logformat.plain import LONGEST_MESSAGE, said, sound
 from otelier.sdk.lean_span import ids
 from otelier.sdk.logs import Write
@@ -38,7 +29,6 @@ from otelier.tracebacks import stack_of
 
 _MOST_KEPT = 4096
 _MOST_EXTRAS = 128
-_USUAL = frozenset(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 
 
 class Records:
@@ -51,18 +41,13 @@ class Records:
         self._write = write
         self._scopes: dict[str, InstrumentationScope] = {}
         self._sources: dict[tuple[Any, Any], Preset] = {}
+        self._levels: dict[tuple[int, str], tuple[int, str]] = {}
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Send a record of `logging`."""
-        msg: Any = record.msg
-        if (Rendered.event is not None or type(msg) is dict) and (event := event_of(record)):
-            text, stack = event_text(event) or text_of(record), event.get("exception")
-            given: Mapping[Any, Any] | None = event_extra(event)
-        else:
-            text, stack, given = text_of(record), None, extra_of(record)
+    def emit(self, record: logging.LogRecord, entry: Entry) -> None:
+        """Send a record of `logging`, which says `entry`."""
         name = record.name
-        if name.startswith(ECHO):
-            text = without_literals(text)
+        given, event = entry.extra, entry.event
+        stack = event.get("exception") if event else None
         error = exception_of(record) if record.exc_info else None
         box = current_request.get()
         if error is not None and is_recorded(error):
@@ -70,15 +55,16 @@ class Records:
         extra = None
         if given or error is not None or stack:
             extra = _attributes(given, box, error, stack)
-        level = record.levelname
+        level = record.levelno, record.levelname
+        number, level_name = self._levels.get(level) or self._level(level)
         self._write(
             LeanLog(
                 self._scopes.get(name) or self._scope(name),
                 int(record.created * 1e9),
                 time_ns(),
-                severity(record.levelno),
-                "WARN" if level == "WARNING" else level if level in _USUAL else sound(level),
-                text,
+                number,
+                level_name,
+                entry.text,
                 self._sources.get((record.pathname, record.lineno))
                 or self._source(record.pathname, record.funcName, record.lineno),
                 extra,
@@ -107,15 +93,13 @@ class Records:
             return
         file, function, line = code or ("", "", 0)
         source = self._sources.get((file, line)) or self._source(file, function, line)
-        number, level_name = level
         box, now = current_request.get(), time_ns()
         self._write(
             LeanLog(
                 self._scopes.get(name) or self._scope(name),
                 now if nanoseconds is None else nanoseconds,
                 now,
-                severity(number),
-                "WARN" if level_name == "WARNING" else sound(level_name),
+                *(self._levels.get(level) or self._level(level)),
                 sound(text),
                 source if code else None,
                 _attributes(extra, box, error, stack),
@@ -123,6 +107,12 @@ class Records:
                 *ids(current_span()),
             )
         )
+
+    def _level(self, level: tuple[int, str]) -> tuple[int, str]:
+        number, name = level
+        found = severity(number), "WARN" if name == "WARNING" else sound(name)
+        _keep(self._levels, level, found)
+        return found
 
     def _scope(self, name: str) -> InstrumentationScope:
         found = InstrumentationScope(sound(name), None, SCHEMA_URL)

@@ -13,14 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from otelier.context import RequestContext, current_request
-from otelier.logformat.entry import (
-    event_extra,
-    event_of,
-    event_text,
-    exception_of,
-    extra_of,
-    text_of,
-)
+from otelier.logformat.entry import Entry, exception_of, read, text_of
 from otelier.logformat.lines import Ids, Mask, current_ids
 from otelier.logformat.plain import said, sound
 from otelier.tracebacks import stack_of
@@ -49,24 +42,22 @@ class ConsoleLines:
         self._mask = mask
         self._ids = ids
 
-    def of(self, record: logging.LogRecord) -> str:
-        """The line of a record of `logging`, without its end."""
+    def of(self, record: logging.LogRecord, entry: Entry | None = None) -> str:
+        """The line of a record of `logging`, as in `Lines`."""
         try:
-            event = event_of(record)
-            text = (event_text(event) if event else "") or text_of(record)
+            entry = entry or read(record)
             error = exception_of(record)
             stack = stack_of(error) if error is not None else record.exc_text
-            if not stack and event:
-                stack = event.get("exception")
-            extra = event_extra(event) if event else extra_of(record)
+            if not stack and entry.event:
+                stack = entry.event.get("exception")
             made = self._line(
                 record.created,
                 record.levelname,
-                text,
+                entry.text,
                 record.name,
                 self._ids(),
                 current_request.get(),
-                extra,
+                entry.extra,
             )
             return made + self._below(stack) + self._below(record.stack_info)
         except Exception as error:
@@ -82,8 +73,11 @@ class ConsoleLines:
         box: RequestContext | None,
         extra: Mapping[Any, Any] | None,
         exception: Mapping[str, Any] | None = None,
+        preset: Mapping[str, Any] | None = None,
     ) -> str:
         """The line of a record that is none of `logging`, as in `Lines`."""
+        if preset:
+            extra = {**preset, **(extra or {})}
         made = self._line(seconds, level, text, source[0], ids, box, extra)
         return made + self._below((exception or {}).get("stack"))
 

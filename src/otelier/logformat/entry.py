@@ -36,6 +36,28 @@ class Rendered:
     event: ClassVar[Callable[[str], Mapping[str, Any] | None] | None] = None
 
 
+class Entry:
+    """What a record says, read once for all that write it.
+
+    extra: what the app has added, as it is. event: what structlog made the record of.
+    """
+
+    __slots__ = ("event", "extra", "text")
+
+    def __init__(
+        self, text: str, extra: Mapping[Any, Any] | None, event: Mapping[str, Any] | None
+    ) -> None:
+        self.text = text
+        self.extra = extra
+        self.event = event
+
+
+def read(record: logging.LogRecord) -> Entry:
+    if (Rendered.event is not None or type(record.msg) is dict) and (event := event_of(record)):
+        return Entry(event_text(event) or text_of(record), event_extra(event), event)
+    return Entry(text_of(record), extra_of(record), None)
+
+
 def text_of(record: logging.LogRecord) -> str:
     """The message, its arguments filled in; text and arguments side by side if they do not fit."""
     try:
@@ -78,9 +100,9 @@ def event_extra(event: Mapping[str, Any]) -> dict[Any, Any]:
 def extra_of(record: logging.LogRecord) -> dict[Any, Any] | None:
     """What the app has added to the record; None where it has added nothing."""
     values = record.__dict__
-    names = values.keys() - _NOT_EXTRA
-    if not names:
+    if _NOT_EXTRA.issuperset(values):  # 0.3 microseconds; the difference of two sets takes 1.3
         return None
+    names = values.keys() - _NOT_EXTRA
     # In the app's order, which a set does not keep.
     return {name: values[name] for name in values if name in names}
 

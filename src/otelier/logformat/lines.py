@@ -14,20 +14,12 @@ import time
 from collections.abc import Callable, Mapping
 from itertools import islice
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from opentelemetry.trace import get_current_span
 
 from otelier.context import RequestContext, current_request
-from otelier.logformat.entry import (
-    described,
-    event_extra,
-    event_of,
-    event_text,
-    exception_of,
-    extra_of,
-    text_of,
-)
+from otelier.logformat.entry import Entry, described, exception_of, read, text_of
 from otelier.logformat.names import EXTRA, FIELDS, LEFT_OUT, Names
 from otelier.logformat.plain import LONGEST_MESSAGE, LONGEST_VALUE, free_name, plain, said, sound
 
@@ -35,6 +27,7 @@ Mask = Callable[[str, Any], Any]
 """(name, value) to what may be shown of the value: a plain one, as `plain` makes them."""
 
 Ids = tuple[int, int]
+Kept = TypeVar("Kept")
 
 _MOST_KEPT: Final = 4096
 _MOST_FIELDS: Final = 100
@@ -78,20 +71,17 @@ class Lines:
         self._levels: dict[str, str] = {}
         self._sources: dict[tuple[Any, ...], str] = {}
         self._keys: dict[str, str] = {}
+        self._presets: dict[int, tuple[Mapping[str, Any], str]] = {}
 
-    def of(self, record: logging.LogRecord) -> str:
-        """The line of a record of `logging`, without its end."""
+    def of(self, record: logging.LogRecord, entry: Entry | None = None) -> str:
+        """The line of a record of `logging`, without its end. entry: what it says, if known."""
         try:
-            return self._of(record)
+            return self._of(record, entry or read(record))
         except Exception as error:
             return self._least(record, error)
 
-    def _of(self, record: logging.LogRecord) -> str:
-        event = event_of(record)
-        if event:
-            text, extra = event_text(event) or text_of(record), event_extra(event)
-        else:
-            text, extra = text_of(record), extra_of(record)  # type: ignore[assignment]
+    def _of(self, record: logging.LogRecord, entry: Entry) -> str:
+        event = entry.event
         exception = self._exception(record, event) if record.exc_info or event else None
         if exception is None and record.exc_text:
             exception = {"stack": self._shown("exception.stacktrace", said(record.exc_text))}
@@ -99,11 +89,11 @@ class Lines:
         line = self._line(
             record.created,
             record.levelname,
-            text,
+            entry.text,
             self._sources.get(key) or self._source(record, key),
             self._ids(),
             current_request.get(),
-            extra,
+            entry.extra,
             exception,
         )
         if record.stack_info:
@@ -121,15 +111,23 @@ class Lines:
         box: RequestContext | None,
         extra: Mapping[Any, Any] | None,
         exception: Mapping[str, Any] | None = None,
+        preset: Mapping[str, Any] | None = None,
     ) -> str:
         """The line of a record that is none of `logging`. source: logger, module, function, line.
 
-        ids: of the trace and of the span, 0 for none. exception: as `described`.
+        ids: of the trace and of the span, 0 for none. exception: as `described`. preset: further
+        fields, of an object that never changes: they are written once.
         """
         found = self._sources.get(source) or self._written(source)
+        fixed = ""
+        if preset:
+            if extra or (box is not None and box.bound):
+                extra = {**preset, **(extra or {})}
+            else:
+                fixed = self._preset(preset)
         if exception:
             exception = {part: self._part(part, value) for part, value in exception.items()}
-        return self._line(seconds, level, sound(text), found, ids, box, extra, exception)
+        return self._line(seconds, level, sound(text), found, ids, box, extra, exception, fixed)
 
     def _line(
         self,
@@ -141,6 +139,7 @@ class Lines:
         box: RequestContext | None,
         extra: Mapping[Any, Any] | None,
         exception: Mapping[str, Any] | None,
+        fixed: str = "",
     ) -> str:
         if self._mask is not None:
             shown = self._mask("message", text)
@@ -150,9 +149,16 @@ class Lines:
         return (
             f"{self._moment(seconds)}{self._levels.get(level) or self._level(level)}"
             f"{self._message}{quoted(text)}{source}{self._joined(ids, box)}{self._service}"
-            f"{self._extra(extra) if extra else ''}"
+            f"{self._extra(extra) if extra else fixed}"
             f"{self._failure(exception) if exception is not None else ''}}}"
         )
+
+    def _preset(self, preset: Mapping[str, Any]) -> str:
+        known = self._presets.get(id(preset))
+        if known is None or known[0] is not preset:
+            known = preset, self._extra(preset)
+            _kept(self._presets, id(preset), known)
+        return known[1]
 
     def _moment(self, seconds: float) -> str:
         """The opening, and the time: RFC 3339, UTC, microseconds."""
@@ -180,6 +186,18 @@ class Lines:
 
     def _joined(self, ids: Ids, box: RequestContext | None) -> str:
         """What joins the record to its trace, its request and its user."""
+        if box is None:
+            return self._join(ids, None)
+        kept = box.as_fields
+        if kept is not None and kept[0] is self._names and kept[1] == ids:
+            return kept[2]
+        user, session = box.user_id, box.session_id
+        made = self._join(ids, box)
+        if box.user_id is user and box.session_id is session:
+            box.as_fields = self._names, ids, made
+        return made
+
+    def _join(self, ids: Ids, box: RequestContext | None) -> str:
         names = self._names
         trace_id, span_id = ids
         if trace_id:
@@ -312,7 +330,7 @@ def _service(names: Names, resource: Mapping[str, Any]) -> dict[str, str]:
     return {**(names.constant or {}), **found}
 
 
-def _kept(kept: dict[Any, str], key: Any, value: str) -> str:
+def _kept(kept: dict[Any, Kept], key: Any, value: Kept) -> Kept:
     """Names and lines come from the app's code; where they do not, the memory stays bounded."""
     if len(kept) >= _MOST_KEPT:
         kept.clear()
