@@ -68,6 +68,8 @@ def test_safe_keys_of_queries() -> None:
     assert mask_query(b"page=2&q=x") == "page=2&q=REDACTED"
     assert mask_text("GET /x?page=2&q=x") == "GET /x?page=2&q=REDACTED"
     assert SHAPED["github"] not in mask_query(f"page={SHAPED['github']}")
+    for value in (f"1;token={CANARY}", f"%2Fx%3Ftoken%3D{CANARY}"):
+        assert CANARY not in mask_query(f"page={value}")
 
 
 def test_the_corpus_is_large() -> None:
@@ -154,6 +156,19 @@ def test_secret_keys(key: str) -> None:
     assert [mask_value(key, value) for value in (None, True, "")] == [None, True, ""]
     assert CANARY not in mask_text(f"{key}={CANARY}")
     assert CANARY not in mask_text(f'{{"{key}": "{CANARY}"}}')
+
+
+def test_subprotocols_of_a_websocket() -> None:
+    """A token behind its kind, or of its own, is gone; names of protocols stay."""
+    key = "http.request.header.sec-websocket-protocol"
+    for given, shown in (
+        ("graphql-ws, graphql-transport-ws", "graphql-ws, graphql-transport-ws"),
+        ("bearer, swordfish", "bearer, [masked:token]"),
+        (CANARY, "[masked:token]"),
+    ):
+        assert mask_value(key, given) == shown
+        assert mask_attributes({key: (given,)})[key] == (shown,)
+        assert encode.traces(RESOURCE, [sdk_span({key: [shown]})]).body.count(shown.encode()) == 1
 
 
 @pytest.mark.parametrize("key", ORDINARY_KEYS)
@@ -300,6 +315,7 @@ HOSTILE = (
     "Bearer ", "basic a", "eyJ.", "-----BEGIN PRIVATE KEY-----", "4 ", "4111", "1-", "[SQL: ", "[parameters: ",
     "Key (a)=(", "Duplicate entry '", "input_value=", "LINE 1: ", "--password ", "<password>", "%22password",
     "a@", "('password', ", "password ", "\\\\\"password\\\\\": \\\\\"", "AKIA", "x" , "=", ":", "é=", "cookie: ",
+    "asyncpg ValueError: '", "Failing row contains (", "Key (a)=(x) ", "<a ", "[[\"password\",\"", "// ", "%252F%2F", "name=a value=",
     "Command # 1 (SET ", "value \"", "name=\"password\"\r\n", "ssn: 1 ", "AB+/", "[generated in ] ", "\n    token=",
 )  # fmt: skip
 

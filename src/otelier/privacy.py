@@ -11,6 +11,7 @@ the value and is said once a minute; nothing here raises. Linear in the length o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -85,7 +86,7 @@ def use(chosen: Policy, tell: Callable[[str, BaseException], object] | None = No
 # Parts of all keys that are secret, in small letters.
 _IN_KEYS = (
     "ss", "cr", "key", "token", "pw", "cook", "card", "cv", "auth", "otp", "jwt", "sid", "input",
-    "sharedaccess",
+    "sharedaccess", "srf", "bearer", "ccn", "social", "identified",
 )  # fmt: skip
 _SHORT, _OVER, _LONGEST = 256, 1024, 20_000
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
@@ -116,10 +117,10 @@ def _scan(text: str) -> str:
 def _is_suspect(text: str) -> bool:
     """Whether it has a sign that hardly any text with a secret goes without."""
     return (
-        ":" in text or "%3" in text or "=" in text or "_" in text or "-" in text
+        ":" in text or "%" in text or "=" in text or "_" in text or "-" in text
         or "?" in text or "@" in text
         or ">" in text or "[" in text or "'" in text or '"' in text
-        or "earer " in text or "asic " in text or "eyJ" in text or "AIza" in text
+        or "earer" in text or "asic" in text or "eyJ" in text or "AIza" in text
         or "AKIA" in text or "ASIA" in text or "SK" in text or "SG." in text or "pub" in text
         or "ya29" in text or "hooks.sl" in text or "dapi" in text or "hv" in text
         or has_digits(text)
@@ -305,8 +306,25 @@ def _by_meaning(path: str, text: str) -> str:
 
 _LONGEST_QUERY = 4096  # a mark may be longer than what it stands for
 
-# Keys whose values are known to be addresses.
+_TELLS_A_TOKEN = re.compile(r"bearer|token|auth", re.IGNORECASE)
+_PROTOCOL = re.compile(r"[a-z0-9._/+-]{1,24}")
+
+
+def _protocols(text: str) -> str:
+    """Subprotocols of a websocket: browsers can send a token nowhere else, behind its kind."""
+    shown, is_token = [], False
+    for name in text.split(","):
+        plain = name.strip()
+        hides = is_token or not _PROTOCOL.fullmatch(plain)
+        shown.append(mark("token") if hides and plain else mask_text(plain))
+        is_token = is_token or _TELLS_A_TOKEN.search(plain) is not None
+    return ", ".join(shown)
+
+
+# Keys whose values are known to be addresses, or lists.
 _MEANINGS: Mapping[str, Callable[[str], str]] = {
+    "http.request.header.sec-websocket-protocol": _protocols,
+    "http.response.header.sec-websocket-protocol": _protocols,
     "url.query": lambda text: mask_query(text.removeprefix("?"))[:_LONGEST_QUERY],
     "url.full": lambda text: mask_text(mask_url(text)),
     "http.url": lambda text: mask_text(mask_url(text)),
