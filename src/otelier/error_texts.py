@@ -75,7 +75,7 @@ def spanning(before: str, behind: str, kind: str = "value") -> Callable[[str], s
 def _not_among(text: str) -> str:
     """SQLAlchemy's word on a value of an enumeration, which stands before it in its line."""
     *before, last = text.split(_AMONG)
-    parts = []
+    parts: list[str] = []
     for part in before:
         start = part.rfind("\n") + 1
         quote = re.search(r"['\"]", part[start:])
