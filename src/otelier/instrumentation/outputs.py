@@ -74,13 +74,21 @@ _PRINTING_FACTORIES = ("PrintLoggerFactory", "WriteLoggerFactory", "BytesLoggerF
 
 def place(handler: logging.Handler) -> Place:
     if isinstance(handler, _ELSEWHERE):
-        return Place.ELSEWHERE
+        return _behind(handler)
     if isinstance(handler, logging.StreamHandler):
         if not is_standard(handler.stream):
             return Place.ELSEWHERE
         return Place.SERVERS if _is_of_a_server(handler) else Place.OWN
     package = type(handler).__module__.partition(".")[0]
     return Place.ELSEWHERE if package in _ELSEWHERE_PACKAGES else Place.OTHER_OWN
+
+
+def _behind(handler: logging.Handler) -> Place:
+    """Of a handler that keeps records for another one, where that one writes."""
+    target = getattr(handler, "target", None)
+    if isinstance(target, logging.Handler) and place(target) in (Place.OWN, Place.OTHER_OWN):
+        return Place.OTHER_OWN
+    return Place.ELSEWHERE
 
 
 def is_standard(stream: Any) -> bool:

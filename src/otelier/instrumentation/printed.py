@@ -21,8 +21,11 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar
 
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext
+
 from otelier import _guard, signals
-from otelier._upstream import current_span
+from otelier._upstream import attach, context_with, current_span, detach
 from otelier.context import RequestContext, current_request
 from otelier.errors import is_recorded
 from otelier.export.record import LeanLog
@@ -31,7 +34,7 @@ from otelier.instrumentation.echoed import ECHO, without_literals
 from otelier.instrumentation.outputs import Place, place
 from otelier.instrumentation.servers import ACCESS
 from otelier.logformat.console import ConsoleLines
-from otelier.logformat.entry import PROMOTED, described, exception_of, text_of
+from otelier.logformat.entry import PROMOTED, SAID_WITHIN, described, exception_of, text_of
 from otelier.logformat.lines import Lines, Mask
 from otelier.sdk.lean_span import ids
 
@@ -83,7 +86,10 @@ class Printed:
         False where all is to be as it is without us.
         """
         places = [(handler, place(handler)) for handler in outputs.on_path(logger)]
-        if self._is_the_apps(record, {found for _, found in places}):
+        found_there = {found for _, found in places}
+        if self._is_the_apps(record, found_there):
+            if self.is_asked_for and Place.OTHER_OWN in found_there:
+                record.__dict__[SAID_WITHIN] = _about()
             return False
         if not self._print(record, bare=not places):
             return False
@@ -208,12 +214,30 @@ class Printed:
                 if isinstance(handler, logging.StreamHandler) and (
                     place(handler) is not Place.ELSEWHERE
                 ):
-                    return self.lines.of(record)
+                    return self._of(record)
             except Exception as error:
                 _guard.fault("formatting a log record", error)
             return original(handler, record)
 
         return format_
+
+    def _of(self, record: logging.LogRecord) -> str:
+        """Our line. A record that a handler has kept belongs to where it was made, not to here."""
+        about = record.__dict__.get(SAID_WITHIN)
+        if about is None:
+            return self.lines.of(record)
+        (trace_id, span_id), request_id, user_id, session_id, bound = about
+        request = None
+        if request_id is not None:
+            request = RequestContext(request_id)
+            request.user_id, request.session_id, request.bound = user_id, session_id, bound
+        span = NonRecordingSpan(SpanContext(trace_id, span_id, is_remote=False))
+        before, around = current_request.set(request), attach(context_with(span, Context()))
+        try:
+            return self.lines.of(record)
+        finally:
+            detach(around)
+            current_request.reset(before)
 
     def adding(self, original: Any) -> Any:
         """`Logger.addHandler`: the app may have output of its own from now on."""
@@ -223,6 +247,15 @@ class Printed:
             self._looked_at = float("-inf")
 
         return addHandler
+
+
+def _about() -> tuple[Any, ...]:
+    """Whose record is made now; plain values, which a queue can hand to another process."""
+    box = current_request.get()
+    if box is None:
+        return _ids(), None, None, None, None
+    bound = dict(box.bound) if box.bound else None
+    return _ids(), box.request_id, box.user_id, box.session_id, bound
 
 
 def _of_user(user: Any, box: RequestContext | None) -> RequestContext:
