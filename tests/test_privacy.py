@@ -281,6 +281,9 @@ def test_statements_of_others() -> None:
         assert b'SELECT "A" FROM t WHERE b = ?' in encode.traces(RESOURCE, [sdk_span(about)]).body
         command = mask_attributes({system: "redis", key: f"SET a {CANARY}"})
         assert command[key] == "SET ? ?"
+        lines = f"SET a one\n{CANARY} two\nget ?\nCONFIG {CANARY} x\nCLIENT LIST"
+        command = mask_attributes({system: "redis", key: lines})
+        assert command[key] == "SET ? ?\n? ?\nget ?\nCONFIG ? ?\nCLIENT LIST"
 
 
 def test_own_rules() -> None:

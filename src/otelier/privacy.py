@@ -362,12 +362,19 @@ def _statement(text: str, system: str) -> str:
 
 
 def _command(text: str) -> str:
-    """Commands of a store, each on its line, without arguments."""
-    return "\n".join(_without_arguments(*line.split(" ")) for line in text[:4096].split("\n"))
+    """Commands of a store, each on its line, without arguments; those may have lines as well."""
+    first, *others = text[:4096].split("\n")
+    shown = [_without_arguments(_NAME, *first.split(" "))]
+    return "\n".join([*shown, *(_without_arguments(_FURTHER_NAME, *o.split(" ")) for o in others)])
 
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,31}")
+_FURTHER_NAME = re.compile(r"[A-Z][A-Z._-]{1,31}")
+_MASKED = frozenset(("?", "..."))
+_SECOND_NAME = re.compile(r"[A-Za-z_-]{1,24}")
 
 # Commands whose second word is part of their name.
-_TWO_WORDS = frozenset(
+TWO_WORDS = frozenset(
     (
         "ACL", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DEBUG", "FUNCTION", "HIMPORT", "LATENCY",
         "MEMORY", "MODULE", "OBJECT", "PUBSUB", "SCRIPT", "SENTINEL", "SLOWLOG", "XGROUP", "XINFO",
@@ -375,8 +382,11 @@ _TWO_WORDS = frozenset(
 )  # fmt: skip
 
 
-def _without_arguments(first: str, *others: str) -> str:
+def _without_arguments(names: re.Pattern[str], first: str, *others: str) -> str:
     """`...`, for arguments that are left out, stays."""
-    kept = others[:1] if first.upper() in _TWO_WORDS else ()
+    has_two = first.upper() in TWO_WORDS and others and _SECOND_NAME.fullmatch(others[0])
+    kept = others[:1] if has_two else ()
     hidden = ("..." if other == "..." else "?" for other in others[len(kept) :])
-    return " ".join((first, *kept, *hidden))
+    if others and _MASKED.issuperset(others):  # a line of a text that was made so
+        names = _NAME
+    return " ".join((first if names.fullmatch(first) else "?", *kept, *hidden))
