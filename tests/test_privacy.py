@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -354,6 +355,19 @@ def test_a_megabyte() -> None:
     began = time.thread_time()
     mask_text("password=1 " * 20_000)
     assert time.thread_time() - began < 10
+
+
+def test_what_is_kept_is_bounded() -> None:
+    """Neither long words before a sign nor long statements stay in memory."""
+    tracemalloc.start()
+    try:
+        for number in range(300):
+            word = f"{number:x}" * 5_000
+            mask_text(f"{word}=")
+            mask_statement(f"SELECT {word}", "postgresql")
+        assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_rule_in_the_guide() -> None:

@@ -350,15 +350,21 @@ def mask_statement(text: Any, system: Any) -> Any:
         return mark("sql")
     for rule in policy.rules:
         text = _ruled(rule, "db.query.text", text)
-    made = _command(text) if system in _STORES else _statement(text, str(system))
+    if system in _STORES:
+        made = _command(text)
+    else:
+        made = (_statement if len(text) <= _LONGEST_KEPT else _read)(text, str(system))
     if made != text:
         count(text, made)
     return made
 
 
-@lru_cache(maxsize=1024)
-def _statement(text: str, system: str) -> str:
+def _read(text: str, system: str) -> str:
     return statement(text, GRAMMARS.get(system, ANY))
+
+
+_statement = lru_cache(maxsize=1024)(_read)
+_LONGEST_KEPT = 8192
 
 
 def _command(text: str) -> str:

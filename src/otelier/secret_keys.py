@@ -76,13 +76,17 @@ _BETWEEN = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _LONGEST = 128
 
 
-@lru_cache(maxsize=4096)
 def kind_of_key(key: str) -> str | None:
     """The kind of secret that a key names, None for an ordinary one."""
+    # Of a long one the end: the parts before it are where it stands.
+    return _kind_of(key if len(key) <= _LONGEST else key[-_LONGEST:])
+
+
+@lru_cache(maxsize=4096)
+def _kind_of(key: str) -> str | None:
     if key in _IDS:
         return None
-    # Of a long one the end: the parts before it are where it stands.
-    words = [word.lower() for word in _BETWEEN.split(key[-_LONGEST:]) if word]
+    words = [word.lower() for word in _BETWEEN.split(key) if word]
     if not words or words[-1] in _ABOUT_BEHIND:
         return None
     kinds = [kind for at, word in enumerate(words) if (kind := _kind(words, at, word))]
