@@ -108,6 +108,47 @@ PLANTED: tuple[str, ...] = tuple(
         "Command # 1 (SET user:1 @@) of pipeline caused error: WRONGTYPE",
         "unknown command 'FOO', with args beginning with: '@@'",
         'Traceback\n  File "/a.py", line 3, in f\n    password = "@@"\n',
+        "next=https%253A%252F%252Fx.example%252F%253Ftoken%253D@@%2526x",
+        'password = """@@"""',
+        "https:\\/\\/bob:@@@example.com\\/x",
+        "to=https%3A%2F%2Fbob%3A@@%40example.com",
+        "run --db.password @@",
+        "run --password 'a b @@' now",
+        '[["host", "x"], ["x-api-key", "@@"]]',
+        '<wsse:Password Type="x#PasswordText">@@</wsse:Password>',
+        "<password><![CDATA[@@]]></password>",
+        r"""b'--x\r\nContent-Disposition: form-data; name="password"\r\n\r\n@@\r\n--x'""",
+        'Content-Disposition: form-data; name="password"\r\n\r\na\r\n@@\r\n--x',
+        '{"name": "DB_PASSWORD", "value": "a @@"}',
+        "- name: DB_PASSWORD\n  value: @@",
+        '{""password"":""@@""}',
+        "<RequestsCookieJar[<Cookie a=@@ for x/>]>",
+        "ALTER USER bob WITH PASSWORD '@@'",
+        "CREATE USER 'bob'@'h' IDENTIFIED BY '@@'",
+        r"{\"loc\":[\"body\",\"age\"],\"input\":\"@@\"}",
+        "password=@dm1n@@",
+        "password=$ecret@@",
+        "csrf=@@",
+        "Bearer+@@",
+        "social_security_number: @@",
+        'invalid input value for enum mood: "@@"',
+        'malformed array literal: "@@"',
+        'date/time field value out of range: "@@"',
+        'invalid input syntax for type json\nDETAIL:  Token "@@" is invalid.\nCONTEXT:  JSON data, line 1: @@',
+        "CONTEXT:  SQL statement \"SELECT '@@'::int\"",
+        "QUERY:  SELECT '@@'::int\nCONTEXT:  PL/pgSQL function f() line 1",
+        'unterminated quoted string at or near "\'@@"',
+        'invalid value "@@" for "YYYY"',
+        'COPY u, line 1, column id: "@@"',
+        r"'invalid hexadecimal digit: \"Z\"\nLINE 1: SELECT \'\\x@@\'::bytea\n    ^'",
+        "DETAIL:  Key (note)=(first line\n@@) already exists.",
+        "DETAIL:  Key (r)=(a) conflicts with existing key (r)=(@@).",
+        "DETAIL:  Failing row contains (1, first line\n@@, null).",
+        "(1062, \"Duplicate entry 'first line\n@@' for key 'u.note'\")",
+        "(builtins.LookupError) '@@' is not among the defined enum values. Enum name: mood.",
+        "invalid input for query argument $1: '@@' (invalid UUID '@@': length must be 32)",
+        "query argument $1 in element #0 of executemany() sequence: '@@' ('str' object cannot be interpreted)",
+        'could not translate host name "@@@db.example" to address',
     )
 )
 
@@ -116,7 +157,8 @@ KEYS = words(
     "userPwd client_secret accessToken token api_key X-Api-Key apikey APIKey dd-application-key session session_id JSESSIONID card card_number cvv ssn private_key "
     "privateKey credentials smtp_pass aws_secret_access_key "
     "http.request.header.authorization http.request.header.x-api-key PGPASSWORD csrf_token "
-    "refreshToken passphrase"
+    "refreshToken passphrase new_password newPassword active_token api_keys csrf ccn "
+    "social_security_number stripe_key auth_header"
 )
 ORDINARY_KEYS = words(
     "token_count max_tokens session.id tokenizer password_changed_at token_type secret_name "
@@ -124,7 +166,7 @@ ORDINARY_KEYS = words(
     "foreign_key sort_key cache_key keyboard author authority authorized passenger compass "
     "bypass passed secretary session_count user.id http.request.id tokenize keys "
     "code.function.name gen_ai.token.type token_url auth_type assessment possession monkey "
-    "cookie_name url.path"
+    "cookie_name url.path session_started session_title card_country"
 )
 
 _SENTENCES = """
@@ -140,6 +182,7 @@ cache_key=user:5:profile|[notice] worker ready|primary key: id|https://medium.co
 a@b.example wrote|author: Bob|x[1:2]|deadbeefdeadbeefdeadbeefdeadbeefdeadbeef
 Password changed for user bob|author=bob|passed=3 failed=2|Key (id) is missing
 /api/v1/tokens/5|{'name': 'bob', 'tokens': 3}|retry in 5 s (attempt 2 of 3)|état: terminé
+unexpected token: ')'|otp: sent|token_type=bearer expires_in=3600|syntax error at or near "FORM"
 Basic plan chosen|discard=true|wildcard: *.example|monkey patched|2026-11-25T14:47:58Z done
 """
 _WORDS = ("order", "deal", "user", "invoice", "job", "note", "page", "batch")

@@ -24,6 +24,7 @@ from otelier.context import RequestContext, current_request
 from otelier.logformat import JSONFormatter
 from otelier.logformat.console import ConsoleLines
 from otelier.logformat.lines import Lines
+from otelier.privacy import mask_field
 
 ALWAYS = (
     "timestamp",
@@ -367,6 +368,20 @@ def test_the_mask() -> None:
     assert only_line(text)["fine"] == 1
     assert {"message", "password", "exception.message", "exception.stacktrace"} <= set(asked)
     assert "hunter2" not in ConsoleLines(colours=False, mask=mask).of(record_of(about))
+
+
+def test_names_that_are_data() -> None:
+    """A secret in the name of a logger, of a field or of the service is none of the line's."""
+    record = record_of({"name": "shop.token=hunter2", "api_key=hunter2": 1, "token=hunter2": 2})
+    service = {"service.name": "x password=hunter2"}
+    text = JSONFormatter(service=service).format(record)
+    found = only_line(text)
+    assert "hunter2" not in text
+    fields = found["logger"], found["token=[masked:token]"]
+    assert fields == ("shop.token=[masked:token]", "[masked:token]")
+    assert "hunter2" not in ConsoleLines(colours=False, mask=mask_field).of(record)
+    unmasked = only_line(JSONFormatter(mask=None).format(record))
+    assert (unmasked["logger"], unmasked["token=hunter2"]) == ("shop.token=hunter2", 2)
 
 
 def test_a_mask_that_fails() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,8 @@ def test_safe_keys_of_queries() -> None:
     assert mask_query(b"page=2&q=x") == "page=2&q=REDACTED"
     assert mask_text("GET /x?page=2&q=x") == "GET /x?page=2&q=REDACTED"
     assert SHAPED["github"] not in mask_query(f"page={SHAPED['github']}")
+    for value in (f"1;token={CANARY}", f"%2Fx%3Ftoken%3D{CANARY}"):
+        assert CANARY not in mask_query(f"page={value}")
 
 
 def test_the_corpus_is_large() -> None:
@@ -154,6 +157,19 @@ def test_secret_keys(key: str) -> None:
     assert [mask_value(key, value) for value in (None, True, "")] == [None, True, ""]
     assert CANARY not in mask_text(f"{key}={CANARY}")
     assert CANARY not in mask_text(f'{{"{key}": "{CANARY}"}}')
+
+
+def test_subprotocols_of_a_websocket() -> None:
+    """A token behind its kind, or of its own, is gone; names of protocols stay."""
+    key = "http.request.header.sec-websocket-protocol"
+    for given, shown in (
+        ("graphql-ws, graphql-transport-ws", "graphql-ws, graphql-transport-ws"),
+        ("bearer, swordfish", "bearer, [masked:token]"),
+        (CANARY, "[masked:token]"),
+    ):
+        assert mask_value(key, given) == shown
+        assert mask_attributes({key: (given,)})[key] == (shown,)
+        assert encode.traces(RESOURCE, [sdk_span({key: [shown]})]).body.count(shown.encode()) == 1
 
 
 @pytest.mark.parametrize("key", ORDINARY_KEYS)
@@ -266,6 +282,9 @@ def test_statements_of_others() -> None:
         assert b'SELECT "A" FROM t WHERE b = ?' in encode.traces(RESOURCE, [sdk_span(about)]).body
         command = mask_attributes({system: "redis", key: f"SET a {CANARY}"})
         assert command[key] == "SET ? ?"
+        lines = f"SET a one\n{CANARY} two\nget ?\nCONFIG {CANARY} x\nCLIENT LIST"
+        command = mask_attributes({system: "redis", key: lines})
+        assert command[key] == "SET ? ?\n? ?\nget ?\nCONFIG ? ?\nCLIENT LIST"
 
 
 def test_own_rules() -> None:
@@ -300,6 +319,7 @@ HOSTILE = (
     "Bearer ", "basic a", "eyJ.", "-----BEGIN PRIVATE KEY-----", "4 ", "4111", "1-", "[SQL: ", "[parameters: ",
     "Key (a)=(", "Duplicate entry '", "input_value=", "LINE 1: ", "--password ", "<password>", "%22password",
     "a@", "('password', ", "password ", "\\\\\"password\\\\\": \\\\\"", "AKIA", "x" , "=", ":", "é=", "cookie: ",
+    "asyncpg ValueError: '", "Failing row contains (", "Key (a)=(x) ", "<a ", "[[\"password\",\"", "// ", "%252F%2F", "name=a value=",
     "Command # 1 (SET ", "value \"", "name=\"password\"\r\n", "ssn: 1 ", "AB+/", "[generated in ] ", "\n    token=",
 )  # fmt: skip
 
@@ -335,6 +355,19 @@ def test_a_megabyte() -> None:
     began = time.thread_time()
     mask_text("password=1 " * 20_000)
     assert time.thread_time() - began < 10
+
+
+def test_what_is_kept_is_bounded() -> None:
+    """Neither long words before a sign nor long statements stay in memory."""
+    tracemalloc.start()
+    try:
+        for number in range(300):
+            word = f"{number:x}" * 5_000
+            mask_text(f"{word}=")
+            mask_statement(f"SELECT {word}", "postgresql")
+        assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_rule_in_the_guide() -> None:

@@ -14,6 +14,9 @@ from otelier.sql_text import ANY, MYSQL, ORACLE, POSTGRES, SQLITE, Grammar, mask
 GRAMMARS = {"pg": POSTGRES, "mysql": MYSQL, "sqlite": SQLITE, "oracle": ORACLE, "any": ANY}
 
 EXAMPLES = [
+    ("pg", "SET LOCAL app.tenant = 'x'", "SET LOCAL app.tenant = ?"),
+    ("pg", "SET app.tenant TO DEFAULT", "SET app.tenant TO DEFAULT"),
+    ("pg", "COPY t FROM STDIN (FORMAT csv)", "COPY t FROM STDIN (FORMAT csv)"),
     ("pg", "SELECT a FROM t WHERE b = 'x''y' AND c=-5", "SELECT a FROM t WHERE b = ? AND c=?"),
     ("pg", "SELECT a FROM t WHERE b = $1", "SELECT a FROM t WHERE b = $1"),
     ("pg", "SELECT a\n  FROM t\tWHERE b = %(b_1)s", "SELECT a FROM t WHERE b = %(b_1)s"),
@@ -71,6 +74,9 @@ UNSURE = [
     ("mysql", "SELECT 1--'\n swordfish'"),
     ("pg", "CREATE USER bob IDENTIFIED BY swordfish"),
     ("sqlite", "PRAGMA key = swordfish"),
+    ("pg", "SET app.tenant TO swordfish"),
+    ("pg", "BEGIN; SET LOCAL app.tenant = swordfish"),
+    ("pg", "COPY t FROM STDIN (FORMAT csv);\n1,swordfish\n"),
     ("pg", "SELECT `swordfish`"),
     ("sqlite", "SELECT [a'b swordfish] x'"),
 ]

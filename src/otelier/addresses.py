@@ -13,6 +13,7 @@ from collections.abc import Collection
 from urllib.parse import unquote_plus, urlsplit
 
 from otelier.marks import REDACTED
+from otelier.secret_pairs import mask_pairs
 from otelier.secret_shapes import mask_issued
 
 _LONGEST = 4096
@@ -21,8 +22,11 @@ _safe_keys: frozenset[str] = frozenset()
 # In a text: what follows a question mark, and who is named before a host.
 _QUERY = re.compile(r"(?<=[\w/.~%:\]}>*-])\?([^\s'\"<>)\]\\]++)")
 _USER = re.compile(
-    r"://(?:[^\s/?#'\"<>\\]*@"
+    r"(/\\?/)(?:[^\s/?#'\"<>\\]+@"
     r"|[^\s/@:'\"<>\\]{0,128}:(?!\d{0,5}(?:[/?#\s'\"<>,;)\]]|\Z))[^\s'\"<>\\]{1,128}@)"
+)
+_QUOTED_USER = re.compile(
+    r"(%2F%2F)(?:[^\s&'\"<>%@]|%(?!40|2F|3F|23))++%40(?=[\w.])", re.IGNORECASE
 )
 _PAIR = re.compile(r"[\w.%\[\]$-]{1,128}=")
 _LONGEST_WORD = 512
@@ -35,7 +39,10 @@ def keep(keys: Collection[str]) -> None:
 
 
 def mask_query(query: bytes | str) -> str:
-    """A URL query with its keys kept and every value masked: `page=REDACTED&q=REDACTED`."""
+    """A URL query with its keys kept and every value masked: `page=REDACTED&q=REDACTED`.
+
+    What has a semicolon is several values to some: none of it is safe.
+    """
     text = query.decode("latin-1") if isinstance(query, bytes) else query
     return "&".join(map(_part, text.split("&")))
 
@@ -45,8 +52,8 @@ def _part(part: str) -> str:
     if not equals:
         return REDACTED
     key = mask_issued(key)
-    if _safe_keys and unquote_plus(key) in _safe_keys:
-        return f"{key}={mask_issued(value)}"
+    if _safe_keys and ";" not in value and unquote_plus(key) in _safe_keys:
+        return f"{key}={mask_pairs(mask_issued(value))}"
     return f"{key}={REDACTED}"
 
 
@@ -65,8 +72,10 @@ def mask_addresses(text: str) -> str:
     """A text with the queries and users of all addresses in it masked."""
     if "?" in text:
         text = _QUERY.sub(_query, text)
-    if "://" in text and "@" in text:
-        text = _USER.sub(lambda _: f"://{REDACTED}:{REDACTED}@", text)
+    if "@" in text and "/" in text:
+        text = _USER.sub(rf"\1{REDACTED}:{REDACTED}@", text)
+    if "%40" in text:
+        text = _QUOTED_USER.sub(rf"\1{REDACTED}%3A{REDACTED}%40", text)
     return text
 
 

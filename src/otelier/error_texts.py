@@ -46,7 +46,54 @@ def value(pattern: str, kind: str = "value") -> Callable[[str], str]:
     return mask
 
 
+def quoted(before: str, kind: str = "value") -> Callable[[str], str]:
+    """The same up to the end of the line, where a quote follows `before`."""
+    return value(rf"({before}\\*[\"'])[^\n]*()", kind)
+
+
+def spanning(before: str, behind: str, kind: str = "value") -> Callable[[str], str]:
+    """The same of a value that may have several lines: up to `behind`, or to the end of its own."""
+    opening, closing = re.compile(before), re.compile(behind)
+
+    def mask(text: str) -> str:
+        parts: list[str] = []
+        done, ending = 0, -1
+        while found := opening.search(text, done):
+            start = found.end()
+            if ending < start:  # else it is known already
+                closed = closing.search(text, start)
+                ending = closed.start() if closed else len(text) + _LONGEST_VALUE
+            end = ending if ending - start <= _LONGEST_VALUE else text.find("\n", start)
+            end = min(end, len(text)) if end >= 0 else len(text)
+            parts += (text[done:start], mark(kind))
+            done = end
+        return "".join((*parts, text[done:]))
+
+    return mask
+
+
+def _not_among(text: str) -> str:
+    """SQLAlchemy's word on a value of an enumeration, which stands before it in its line."""
+    *before, last = text.split(_AMONG)
+    parts: list[str] = []
+    for part in before:
+        start = part.rfind("\n") + 1
+        quote = re.search(r"['\"]", part[start:])
+        start = start + quote.start() if quote else part.rfind(" ") + 1
+        parts += (part[:start], mark("value"), _AMONG)
+    return "".join((*parts, last))
+
+
+_AMONG = " is not among the defined enum values"
+_LONGEST_VALUE = 8192
 _TO_LINE_END = r"(?=\n|\Z)"
+_LINE = r"(?:\b|(?<=\\n))LINE \d{1,6}: "
+_ARGUMENT = r"query argument \$\d{1,5}(?: in element #\d{1,9} of executemany\(\) sequence)?: "
+# Reasons that do not repeat the value.
+_REASON = (
+    r" \((?:expected \w{1,40}, got \w{1,40}|an? [\w ]{1,40} is required[\w ()]{0,60}"
+    r"|value out of \w{1,20} range|'\w{1,40}' object [\w ']{1,100})\)(?=\n|\Z)"
+)
 
 # What has to be in a text, and what is then done to it.
 _KNOWN: tuple[tuple[str, Callable[[str], str]], ...] = (
@@ -54,33 +101,48 @@ _KNOWN: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("[parameters: ", lambda text: _PARAMETERS.sub(f"[parameters: {mark('parameters')}]", text)),
     ("] ", lambda text: _ECHO.sub(lambda found: f"{found[1]} {mark('parameters')}", text)),
     (
-        "Key (",
-        value(
-            r"(Key \([^\n]{1,300}?\)=\()[^\n]*?"
-            rf"(\)(?= (?:already|is not|is still|conflicts)|[\n.]|\Z)|{_TO_LINE_END})"
+        "ey (",
+        spanning(
+            r"[Kk]ey \([^\n]{1,300}?\)=\(",
+            r"\)(?= (?:already exists|is not present|is still|conflicts with)|\.?(?:\n|\\n|\Z))",
         ),
     ),
-    ("Failing row contains (", value(r"(Failing row contains \()[^\n]*()")),
     (
-        "Duplicate entry ",
-        value(rf"(Duplicate entry ['\"])[^\n]*?(['\"] for key|{_TO_LINE_END})"),
+        "Failing row contains (",
+        spanning(r"Failing row contains \(", r"\)\.?(?=\s*(?:\n|\\n|['\"]|\Z))"),
     ),
-    ("input syntax for ", value(r"(input syntax for [\w ]{1,60}: \\*[\"'])[^\n]*()")),
+    ("Duplicate entry ", spanning(r"Duplicate entry \\*['\"]", r"\\*['\"] for key")),
+    ("input syntax for ", quoted(r"input syntax for [\w ]{1,60}: ")),
+    ("input value for enum ", quoted(r'input value for enum [^\n"]{1,128}: ')),
+    ("malformed ", quoted(r"malformed \w{1,20} literal: ")),
+    ("out of range: ", quoted(r"field value out of range: ")),
+    ("out of range for type ", value(r"(value \\*\")[^\"\n]*(\\*\" is out of range)")),
+    ("in tsquery: ", quoted(r"in tsquery: ")),
+    ("DETAIL:  Token ", quoted(r"DETAIL:  Token ")),
+    (" but found ", quoted(r"DETAIL:  Expected [^\n]{1,100}? but found ")),
+    ("CONTEXT:  JSON data", value(r"(CONTEXT:  JSON data[^\n:]{0,40}: )[^\n]*()")),
+    ("SQL ", spanning(r'SQL (?:statement|expression) \\*"', r'\\*"(?=\n|\\n|\Z)', "sql")),
+    ("QUERY:  ", spanning(r"QUERY:  ", r"\n(?:CONTEXT|LINE|DETAIL|HINT)\b|\Z", "sql")),
+    ("could not open ", value(r"(could not open (?:server )?file \\*\")[^\"\n]*(\\*\")")),
+    ("COPY ", quoted(r"COPY [^\n:]{1,300}, line \d{1,12}[^\n:]{0,100}: ")),
+    (
+        "at or near ",
+        value(r"(at or near \\*\")(?!(?:[A-Za-z_]{1,64}|[^\w\\\"])\\*\")[^\n]*()", "sql"),
+    ),
+    ("invalid value ", value(r"(invalid value \\*\")[^\"\n]*(\\*\" for \\*\")")),
+    ("invalid value ", quoted(r"invalid value for parameter \\*\"[\w.]{1,64}\\*\": ")),
+    (_AMONG, _not_among),
     (
         "ncorrect ",
         value(rf"([Ii]ncorrect [\w ]{{1,40}} value: ['\"])[^\n]*?(['\"] for |{_TO_LINE_END})"),
     ),
-    ("out of range for type ", value(r"(value \\*\")[^\"\n]*(\\*\" is out of range)")),
-    ("LINE ", value(r"(\bLINE \d{1,6}: )[^\n]*()", "sql")),
+    ("LINE ", value(rf"({_LINE})[^\n]*()", "sql")),
     ("error in your SQL syntax", value(r"( near ['\"])[\s\S]*?(['\"] at line \d|\Z)", "sql")),
     ("unrecognized token: ", value(r"(unrecognized token: \\*\")[^\n]*()", "sql")),
-    (
-        "query argument $",
-        value(
-            r"(query argument \$\d{1,5}: )[^\n]*?"
-            rf"(\((?:expected|a |an |value|invalid|could|'|\w+ )|{_TO_LINE_END})"
-        ),
-    ),
+    ("query argument $", value(rf"({_ARGUMENT})[^\n]*?({_REASON}|{_TO_LINE_END})")),
+    ("invalid UUID ", quoted("invalid UUID ")),
+    ("asyncpg", value(r"(ValueError: ')[^\n]{0,200}?(' does not appear to be an IPv[46])")),
+    ("translate host name ", value(r"(translate host name \\*\")[^\"\n]*@([^\"\n@]*\")")),
     ("input_value=", value(rf"(input_value=)[^\n]*?(, input_type=|{_TO_LINE_END})", "input")),
     (
         " of pipeline caused error",

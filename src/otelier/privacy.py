@@ -11,6 +11,7 @@ the value and is said once a minute; nothing here raises. Linear in the length o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -85,7 +86,7 @@ def use(chosen: Policy, tell: Callable[[str, BaseException], object] | None = No
 # Parts of all keys that are secret, in small letters.
 _IN_KEYS = (
     "ss", "cr", "key", "token", "pw", "cook", "card", "cv", "auth", "otp", "jwt", "sid", "input",
-    "sharedaccess",
+    "sharedaccess", "srf", "bearer", "ccn", "social", "identified",
 )  # fmt: skip
 _SHORT, _OVER, _LONGEST = 256, 1024, 20_000
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
@@ -116,10 +117,10 @@ def _scan(text: str) -> str:
 def _is_suspect(text: str) -> bool:
     """Whether it has a sign that hardly any text with a secret goes without."""
     return (
-        ":" in text or "%3" in text or "=" in text or "_" in text or "-" in text
+        ":" in text or "%" in text or "=" in text or "_" in text or "-" in text
         or "?" in text or "@" in text
         or ">" in text or "[" in text or "'" in text or '"' in text
-        or "earer " in text or "asic " in text or "eyJ" in text or "AIza" in text
+        or "earer" in text or "asic" in text or "eyJ" in text or "AIza" in text
         or "AKIA" in text or "ASIA" in text or "SK" in text or "SG." in text or "pub" in text
         or "ya29" in text or "hooks.sl" in text or "dapi" in text or "hv" in text
         or has_digits(text) is not None
@@ -305,8 +306,25 @@ def _by_meaning(path: str, text: str) -> str:
 
 _LONGEST_QUERY = 4096  # a mark may be longer than what it stands for
 
-# Keys whose values are known to be addresses.
+_TELLS_A_TOKEN = re.compile(r"bearer|token|auth", re.IGNORECASE)
+_PROTOCOL = re.compile(r"[a-z0-9._/+-]{1,24}")
+
+
+def _protocols(text: str) -> str:
+    """Subprotocols of a websocket: browsers can send a token nowhere else, behind its kind."""
+    shown, is_token = [], False
+    for name in text.split(","):
+        plain = name.strip()
+        hides = is_token or not _PROTOCOL.fullmatch(plain)
+        shown.append(mark("token") if hides and plain else mask_text(plain))
+        is_token = is_token or _TELLS_A_TOKEN.search(plain) is not None
+    return ", ".join(shown)
+
+
+# Keys whose values are known to be addresses, or lists.
 _MEANINGS: Mapping[str, Callable[[str], str]] = {
+    "http.request.header.sec-websocket-protocol": _protocols,
+    "http.response.header.sec-websocket-protocol": _protocols,
     "url.query": lambda text: mask_query(text.removeprefix("?"))[:_LONGEST_QUERY],
     "url.full": lambda text: mask_text(mask_url(text)),
     "http.url": lambda text: mask_text(mask_url(text)),
@@ -332,24 +350,37 @@ def mask_statement(text: Any, system: Any) -> Any:
         return mark("sql")
     for rule in policy.rules:
         text = _ruled(rule, "db.query.text", text)
-    made = _command(text) if system in _STORES else _statement(text, str(system))
+    if system in _STORES:
+        made = _command(text)
+    else:
+        made = (_statement if len(text) <= _LONGEST_KEPT else _read)(text, str(system))
     if made != text:
         count(text, made)
     return made
 
 
-@lru_cache(maxsize=1024)
-def _statement(text: str, system: str) -> str:
+def _read(text: str, system: str) -> str:
     return statement(text, GRAMMARS.get(system, ANY))
 
 
-def _command(text: str) -> str:
-    """Commands of a store, each on its line, without arguments."""
-    return "\n".join(_without_arguments(*line.split(" ")) for line in text[:4096].split("\n"))
+_statement = lru_cache(maxsize=1024)(_read)
+_LONGEST_KEPT = 8192
 
+
+def _command(text: str) -> str:
+    """Commands of a store, each on its line, without arguments; those may have lines as well."""
+    first, *others = text[:4096].split("\n")
+    shown = [_without_arguments(_NAME, *first.split(" "))]
+    return "\n".join([*shown, *(_without_arguments(_FURTHER_NAME, *o.split(" ")) for o in others)])
+
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,31}")
+_FURTHER_NAME = re.compile(r"[A-Z][A-Z._-]{1,31}")
+_MASKED = frozenset(("?", "..."))
+_SECOND_NAME = re.compile(r"[A-Za-z_-]{1,24}")
 
 # Commands whose second word is part of their name.
-_TWO_WORDS = frozenset(
+TWO_WORDS = frozenset(
     (
         "ACL", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DEBUG", "FUNCTION", "HIMPORT", "LATENCY",
         "MEMORY", "MODULE", "OBJECT", "PUBSUB", "SCRIPT", "SENTINEL", "SLOWLOG", "XGROUP", "XINFO",
@@ -357,8 +388,11 @@ _TWO_WORDS = frozenset(
 )  # fmt: skip
 
 
-def _without_arguments(first: str, *others: str) -> str:
+def _without_arguments(names: re.Pattern[str], first: str, *others: str) -> str:
     """`...`, for arguments that are left out, stays."""
-    kept = others[:1] if first.upper() in _TWO_WORDS else ()
+    has_two = first.upper() in TWO_WORDS and others and _SECOND_NAME.fullmatch(others[0])
+    kept = others[:1] if has_two else ()
     hidden = ("..." if other == "..." else "?" for other in others[len(kept) :])
-    return " ".join((first, *kept, *hidden))
+    if others and _MASKED.issuperset(others):  # a line of a text that was made so
+        names = _NAME
+    return " ".join((first if names.fullmatch(first) else "?", *kept, *hidden))

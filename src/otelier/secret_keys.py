@@ -34,7 +34,7 @@ _PARTS = (
     ("sessionid", "session", ""),
 )
 _WORDS = {
-    **dict.fromkeys(("pass", "pword", "pw"), "password"),
+    **dict.fromkeys(("pass", "pword", "pw", "dbpass", "userpass", "smtppass"), "password"),
     **dict.fromkeys(("session", "sessions", "sessionkey", "sid"), "session"),
     **dict.fromkeys(("card", "creditcard", "debitcard", "cardnumber", "cardno", "ccn"), "card"),
     **dict.fromkeys(("cvv", "cvv2", "cvc", "cvc2"), "card"),
@@ -42,12 +42,15 @@ _WORDS = {
     **dict.fromkeys(("jwt", "otp", "totp", "bearer", "xsrf", "csrf"), "token"),
     **dict.fromkeys(("accesskey", "accountkey", "privatekey", "secretkey", "encryptionkey"), "key"),
     **dict.fromkeys(("signingkey", "masterkey", "sshkey", "sharedaccesskey", "appkey"), "key"),
+    **dict.fromkeys(("authkey", "privkey"), "key"),
+    "creds": "credential",
     "auth": "authorization",
     "sharedaccesssignature": "key",
 }
 _BEFORE_KEY = words(
     "api access account private secret encryption signing master shared service auth app "
-    "ssh hmac application license webhook subscription storage aes rsa deploy client"
+    "ssh hmac application license webhook subscription storage aes rsa deploy client fernet tls "
+    "aws azure google github stripe twilio sendgrid mailgun openai anthropic datadog sentry"
 )
 # The word behind or before which says that the value is about a secret and none itself.
 _ABOUT_BEHIND = words(
@@ -58,12 +61,14 @@ _ABOUT_BEHIND = words(
     "url uri endpoint path field fields rounds attempts retries index position brand last4 "
     "bin arn class factory maker manager pool store backend middleware samesite secure "
     "httponly domain rate ratio per budget cost present exists reset method methods mode "
-    "error errors event events failure success details"
+    "error errors event events failure success details started ended title date country "
+    "secretsmanager"
 )
 _ABOUT_BEFORE = words(
     "max min num n count total is has had needs requires require use uses should can allow "
-    "remaining no without active new number of open idle missing"
+    "remaining no without number of missing"
 )
+_ENDS_AUTH: tuple[list[str], ...] = ([], ["header"], ["headers"], ["value"])
 _IDS = frozenset(("session.id", "session.previous_id"))
 _COUNTED = frozenset(("tokens", "sessions", "cards", "cookies", "secrets"))
 
@@ -71,13 +76,17 @@ _BETWEEN = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _LONGEST = 128
 
 
-@lru_cache(maxsize=4096)
 def kind_of_key(key: str) -> str | None:
     """The kind of secret that a key names, None for an ordinary one."""
+    # Of a long one the end: the parts before it are where it stands.
+    return _kind_of(key if len(key) <= _LONGEST else key[-_LONGEST:])
+
+
+@lru_cache(maxsize=4096)
+def _kind_of(key: str) -> str | None:
     if key in _IDS:
         return None
-    # Of a long one the end: the parts before it are where it stands.
-    words = [word.lower() for word in _BETWEEN.split(key[-_LONGEST:]) if word]
+    words = [word.lower() for word in _BETWEEN.split(key) if word]
     if not words or words[-1] in _ABOUT_BEHIND:
         return None
     kinds = [kind for at, word in enumerate(words) if (kind := _kind(words, at, word))]
@@ -87,12 +96,12 @@ def kind_of_key(key: str) -> str | None:
 
 
 def _kind(words: list[str], at: int, word: str) -> str | None:
-    if word == "key" and at and words[at - 1] in _BEFORE_KEY:
+    if word in ("key", "keys") and at and words[at - 1] in _BEFORE_KEY:
         return "key"
     if word == "security" and at and words[at - 1] == "social":
         return "ssn"
     if word in _WORDS:
-        return _WORDS[word] if word != "auth" or at == len(words) - 1 else None
+        return _WORDS[word] if word != "auth" or words[at + 1 :] in _ENDS_AUTH else None
     for part, kind, ordinary in _PARTS:
         if part in word and not (ordinary and ordinary in word):
             return kind

@@ -55,6 +55,7 @@ _BEARER = re.compile(
 _NO_TOKEN = re.compile(
     r"(?:tokens?|auth\w*|schemes?|headers?|cred\w*|realm.*|errors?|required|types?|formats?|not"
     r"|missing|was|were|method|challenge|security|access|invalid|expired|from|with|[:=]+|\[masked.*"
+    r"|(?:expires|scope|token)\w*=.*"
     r"|REDACTED)[.:!?]*",
     re.IGNORECASE,
 )

@@ -93,9 +93,13 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-# Passwords without quotes: Oracle's users, SQLCipher's keys.
+# Data without quotes: passwords of Oracle's users, SQLCipher's keys, settings of an application
+# (`SET app.tenant = acme`), and what follows a COPY in a dump.
 _BARE_SECRET = re.compile(
-    r"\bIDENTIFIED\s+BY\b(?!\s*+['\"?:%$@])|\bPRAGMA\s+(?:\w++\s*+\.\s*+)?(?:re)?key\b",
+    r"\bIDENTIFIED\s+BY\b(?!\s*+['\"?:%$@])|\bPRAGMA\s+(?:\w++\s*+\.\s*+)?(?:re)?key\b"
+    r"|(?:\A|;)\s*+SET\s+(?:(?:LOCAL|SESSION)\s+)?\w++\.\w++\s*+(?:=|\bTO\b)\s*+"
+    r"(?!(?:DEFAULT|on|off|true|false)\b)[^\W\d]\w*+(?!')"
+    r"|\bFROM\s+STDIN\b[^;]{0,300}+;\s*+\S",
     re.IGNORECASE,
 )
 _END_OF_LINE = re.compile(r"[\r\n]|\Z")

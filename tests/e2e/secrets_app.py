@@ -6,15 +6,18 @@ is written down here, so that no line of code in a traceback has one.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import structlog
-from fastapi import FastAPI, Form, WebSocket
+from fastapi import FastAPI, Form, Response, WebSocket
 from loguru import logger as loguru
 from opentelemetry import trace
+from psycopg import AsyncConnection
 from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
 from sqlalchemy import text as sql
@@ -36,6 +39,12 @@ class Planted(BaseModel):
 
     text: str
     bare: str
+
+
+@dataclass
+class Held:
+    user: str
+    password: str
 
 
 class Account(BaseModel):
@@ -138,6 +147,61 @@ async def logged_exception(given: Planted) -> None:
         raise KeyError(given.text)
     except KeyError:
         log.exception("mark-logged_exception")
+
+
+@app.post("/notes")
+async def notes(given: Planted) -> None:
+    error = ValueError("mark-notes")
+    error.add_note(given.text)
+    raise error
+
+
+@app.post("/group")
+async def group(given: Planted) -> None:
+    inner = ExceptionGroup("inner", [KeyError(given.text), ValueError({"password": given.bare})])
+    raise ExceptionGroup("mark-group", [RuntimeError(given.text), inner])
+
+
+@app.post("/address")
+async def address(given: Planted) -> None:
+    where = f"postgresql+asyncpg://bob:{given.bare}@127.0.0.1:9/x"
+    try:
+        async with create_async_engine(where).connect():
+            pass
+    except OSError as error:
+        raise RuntimeError(f"mark-address: cannot reach {where}") from error
+
+
+@app.post("/objects")
+async def objects(given: Planted) -> None:
+    held = Held("bob", given.bare)
+    body = json.dumps({"password": given.bare}).encode()
+    log.info("mark-objects %s %r %s", held, body, {"all": [held]})
+    log.info("objects", extra={"held": held, "body": body, "all": [({"token": given.bare},)]})
+    log.info(held)
+
+
+@app.post("/values")
+async def values(given: Planted) -> None:
+    """What the database repeats of a value, in an error of each driver."""
+    for statement in ("SELECT CAST(:x AS uuid)", "SELECT CAST(CAST(:x AS text) AS json)"):
+        try:
+            async with engine.connect() as connection:
+                await connection.execute(sql(statement), {"x": given.bare})
+        except Exception:
+            log.exception("mark-values")
+    try:
+        async with await AsyncConnection.connect(os.environ["DATABASE_URL"]) as plain:
+            await plain.execute(f"DO $$ BEGIN PERFORM '{given.bare}'::json; END $$")
+    except Exception as error:
+        log.exception("values %r", error)
+
+
+@app.post("/answer")
+async def answer(given: Planted) -> Response:
+    named = {"x-mark-answer": given.text.replace("\n", " "), "x-api-key": given.bare}
+    cookie = {"set-cookie": f"sid={given.bare}; Path=/", "location": f"/x?token={given.bare}"}
+    return Response("", headers=named | cookie)
 
 
 @app.post("/span_name")

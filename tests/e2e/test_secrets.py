@@ -51,6 +51,12 @@ SAID = {
     "integrity": b"mark_integrity",
     "redis": b"MARKREDIS",
     "outgoing": b"mark-outgoing",
+    "notes": b"mark-notes",
+    "group": b"mark-group",
+    "address": b"mark-address",
+    "objects": b"mark-objects",
+    "values": b"mark-values",
+    "answer": b"x-mark-answer",
 }
 ASKED = {
     "form": b"mark-form",
@@ -183,7 +189,8 @@ class Planting:
             self._secret("socket", kind, secret)
             word = next(part for part in text.split() if secret in part)
             where = f"{url.replace('http', 'ws')}/socket/mark-socket {word}?token={secret}"
-            with connect(where.replace(" ", "%20")):
+            given = self._secret("socket", f"{kind}, subprotocol", letters("socket", kind, 30))
+            with connect(where.replace(" ", "%20"), subprotocols=["bearer", given]):
                 pass
 
 
@@ -200,6 +207,7 @@ def planted(
         "OTEL_EXPORTER_OTLP_ENDPOINT": sink.url,
         "OTEL_RESOURCE_ATTRIBUTES": planting.resource(),
         "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST": ".*",
+        "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE": ".*",
         "OTELIER_LOG_FORMAT": "json",
         **more,
     }

@@ -201,6 +201,7 @@ class Spoken:
     receiver: Receiver
     hostile: Mapping[str, bytes]
     named: Mapping[str, tuple[Caller, httpx.Response]]
+    refused: bytes
     said: str
 
 
@@ -215,8 +216,9 @@ def spoken(request: pytest.FixtureRequest) -> Iterator[Spoken]:
         with serve("story_app:app", receiver, *options, **variables) as server:
             hostile = {name: raw(server.url, value) for name, value in HOSTILE.items()}
             named = {path: name(server.url, path) for path in ANSWERS}
+            refused = raw(server.url, b"the-id", "/nowhere", _UPGRADE)
             said = server.stderr()
-        yield Spoken(receiver, hostile, named, said)
+        yield Spoken(receiver, hostile, named, refused, said)
 
 
 def test_hostile_ids(spoken: Spoken) -> None:
@@ -235,11 +237,27 @@ def test_hostile_ids(spoken: Spoken) -> None:
     assert "planted" not in spoken.said
 
 
-def raw(url: str, request_id: bytes) -> bytes:
+def test_a_refused_websocket_has_its_id(spoken: Spoken) -> None:
+    """The server's own answer to it, with nothing else in it that is ours."""
+    head, _, body = spoken.refused.partition(b"\r\n\r\n")
+    status, *lines = head.split(b"\r\n")
+    assert (status, body) == (b"HTTP/1.1 403 Forbidden", b"")
+    assert [line for line in lines if line.startswith(b"x-")] == [b"x-correlation-id: the-id"]
+
+
+_UPGRADE = (
+    b"upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"
+    b"sec-websocket-key: eHh4eHh4eHh4eHh4eHh4eA==\r\n"
+)
+
+
+def raw(
+    url: str, request_id: bytes, path: str = "/open/1", more: bytes = b"connection: close\r\n"
+) -> bytes:
     """The whole answer to a request with this header, sent as it is."""
     address = httpx.URL(url)
     with socket.create_connection((address.host, address.port or 80), timeout=10) as connection:
-        head = b"GET /open/1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\nX-Request-ID: "
+        head = f"GET {path} HTTP/1.1\r\nhost: x\r\n".encode() + more + b"X-Request-ID: "
         answer = b""
         try:
             connection.sendall(head + request_id + b"\r\n\r\n")

@@ -301,6 +301,22 @@ def test_extra_fields(telemetry: Telemetry) -> None:
     }
 
 
+class Classless:
+    @property
+    def __class__(self) -> type:
+        raise RuntimeError("no class")
+
+    def __repr__(self) -> str:
+        return "classless"
+
+
+def test_a_value_that_does_not_say_what_it_is(telemetry: Telemetry) -> None:
+    """It is text like any other."""
+    with captured():
+        logging.getLogger("shop").error("x", extra={"odd": Classless()})
+    assert only(telemetry).attributes["odd"] == "classless"
+
+
 def test_every_record_can_be_encoded(telemetry: Telemetry) -> None:
     """Nothing that a log call may hold costs its neighbours in a batch."""
     from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs

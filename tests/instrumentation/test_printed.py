@@ -7,6 +7,7 @@ import json
 import logging
 import logging.config
 import logging.handlers
+import queue
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -189,6 +190,51 @@ def test_asked_for() -> None:
         logging.getLogger("file").error("both")
     assert standard.messages == ["by the app's handler", "without a handler", "both"]
     assert stream.getvalue() == "both\n"
+
+
+def by_queue(stream: Any) -> Iterator[logging.Handler]:
+    records: queue.Queue[Any] = queue.Queue()
+    yield logging.handlers.QueueHandler(records)
+    listener = logging.handlers.QueueListener(records, stream)
+    listener.start()
+    listener.stop()
+
+
+def by_memory(stream: Any) -> Iterator[logging.Handler]:
+    handler = logging.handlers.MemoryHandler(9, logging.CRITICAL, stream)
+    yield handler
+    handler.flush()
+
+
+@pytest.mark.parametrize("output", ["json", "auto"])
+@pytest.mark.parametrize("keeping", [by_queue, by_memory])
+def test_handlers_that_keep_records_for_another(keeping: Any, output: str) -> None:
+    """A record that is written later, or by another thread, is printed once, with its own ids."""
+    with printed(output) as standard:
+        stream = logging.StreamHandler(sys.stdout)
+        stream.setFormatter(logging.Formatter("own %(message)s"))
+        steps = keeping(stream)
+        logging.root.addHandler(next(steps))
+        for number in range(2):
+            request = RequestContext(f"r-{number}")
+            request.user_id = f"u-{number}"
+            request.bind({"tenant": number})
+            token = current_request.set(request)
+            logging.getLogger("shop").error("%d", number)
+            current_request.reset(token)
+        logging.getLogger("shop").error("of none")
+        token = current_request.set(RequestContext("another's"))
+        next(steps, None)
+        current_request.reset(token)
+    if output == "auto":
+        assert standard.out.getvalue() == "own 0\nown 1\nown of none\n"
+        return
+    names = ("message", "request_id", "user_id", "tenant")
+    assert [tuple(line.get(name) for name in names) for line in standard.lines] == [
+        ("0", "r-0", "u-0", 0),
+        ("1", "r-1", "u-1", 1),
+        ("of none", None, None, None),
+    ]
 
 
 def test_console() -> None:

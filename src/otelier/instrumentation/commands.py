@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from otelier.privacy import TWO_WORDS
+
 SYSTEM = "redis"
 
 
@@ -22,12 +24,6 @@ def words(text: str) -> frozenset[str]:
 
 MOST_ARGUMENTS = 8
 """As many are shown; whatever comes after them is `...`."""
-
-# Commands whose second word is part of their name.
-_CONTAINERS = words(
-    "ACL CLIENT CLUSTER COMMAND CONFIG DEBUG FUNCTION HIMPORT LATENCY MEMORY MODULE OBJECT PUBSUB"
-    " SCRIPT SENTINEL SLOWLOG XGROUP XINFO"
-)
 
 # They wait as long as the app asks them to: how long says nothing of the server.
 _BLOCKING = words("BLMOVE BLMPOP BLPOP BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN WAIT WAITAOF")
@@ -53,7 +49,7 @@ def name_of(given: Any) -> tuple[str, int]:
     words = text.split() if isinstance(text, str) else []
     if not words or not _can_be_name(words[0]):
         return "", max(len(words) - 1, 0)
-    if len(words) > 1 and words[0].upper() in _CONTAINERS and _can_be_name(words[1]):
+    if len(words) > 1 and words[0].upper() in TWO_WORDS and _can_be_name(words[1]):
         return f"{words[0]} {words[1]}", len(words) - 2
     return words[0], len(words) - 1
 

@@ -1,7 +1,8 @@
 """The headers that an answer gains: the request's id, and those that are asked for.
 
 None is put over one that the app sets itself. An answer that the server makes in the app's place,
-because the app has raised or not answered, has them too where the server is uvicorn.
+because the app has raised or not answered, has them too where the server is uvicorn; that to a
+websocket which the app refuses has the id.
 
 Source: W3C Trace Context level 2, `traceresponse`; W3C Server Timing, `traceparent` as browsers'
 agents read it.
@@ -43,6 +44,32 @@ class Echo:
         except Exception as error:
             _guard.fault("naming an answer", error)
             return message
+
+    def naming_refusals(
+        self, request: RequestContext, scope: Mapping[str, Any], receive: Any, send: Any
+    ) -> Any:
+        """`send` for a websocket: uvicorn answers one that is closed before it is accepted with
+        403 and nothing else; said as a response, the same answer has room for headers.
+
+        Source: ASGI, extension `websocket.http.response`.
+        """
+        server = type(getattr(receive, "__self__", None)).__module__
+        if not (server.startswith("uvicorn.") and _ANSWERS in (scope.get("extensions") or ())):
+            return send
+        has_begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal has_begun
+            if has_begun or message["type"] != "websocket.close":
+                has_begun = True
+                await send(message)
+                return
+            has_begun = True
+            refusal: Message = {"type": f"{_ANSWERS}.start", "status": 403, "headers": []}
+            await send(self.onto(refusal, request))
+            await send({"type": f"{_ANSWERS}.body", "body": b""})
+
+        return sending
 
     def leave_to(self, server: Any, request: RequestContext, began: int | None = None) -> None:
         """For the answer of uvicorn's own, if the app has not begun with one.
@@ -91,6 +118,7 @@ def _response_time(request: RequestContext, began: int) -> str:
     return f"{(perf_counter_ns() - began) / 1e6:.1f}"
 
 
+_ANSWERS = "websocket.http.response"
 _LISTED = b"server-timing"
 """Holds a list, of which every line is a part: ours stands beside the app's."""
 

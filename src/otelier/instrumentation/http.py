@@ -181,6 +181,8 @@ class Layer:
         foreign = current_request.get() is not None
         parent = Context() if foreign else current_context()
         scope[SCOPE_KEY] = request
+        if scope["type"] == "websocket":
+            send = self._echo.naming_refusals(request, scope, receive, send)
         if self._is_quiet(scope, headers):
             passage = Passage(request, self._echo, send, receive)
             passage.enter(Context({**parent, **dict.fromkeys(SUPPRESSIONS, True)}))

@@ -73,13 +73,21 @@ _PRINTING_FACTORIES = ("PrintLoggerFactory", "WriteLoggerFactory", "BytesLoggerF
 
 def place(handler: logging.Handler) -> Place:
     if isinstance(handler, _ELSEWHERE):
-        return Place.ELSEWHERE
+        return _behind(handler)
     if isinstance(handler, logging.StreamHandler):
         if not is_standard(handler.stream):
             return Place.ELSEWHERE
         return Place.SERVERS if _is_of_a_server(handler) else Place.OWN
     package = type(handler).__module__.partition(".")[0]
     return Place.ELSEWHERE if package in _ELSEWHERE_PACKAGES else Place.OTHER_OWN
+
+
+def _behind(handler: logging.Handler) -> Place:
+    """Of a handler that keeps records for another one, where that one writes."""
+    target = getattr(handler, "target", None)
+    if isinstance(target, logging.Handler) and place(target) in (Place.OWN, Place.OTHER_OWN):
+        return Place.OTHER_OWN
+    return Place.ELSEWHERE
 
 
 def is_standard(stream: Any) -> bool:
@@ -102,16 +110,16 @@ def _is_of_a_server(handler: logging.Handler) -> bool:
 class Way:
     """Where the records of a logger go, as its handlers were when it was made.
 
-    elsewhere: the handlers that write elsewhere. has_own: whether one is output of the app's.
-    is_bare: whether there is none at all.
+    elsewhere: the handlers that write elsewhere. has_own: whether one is output of the app's;
+    has_other_own: in another way than on a stream. is_bare: whether there is none at all.
     """
 
-    __slots__ = ("_levels", "elsewhere", "has_own", "is_bare")
+    __slots__ = ("_levels", "elsewhere", "has_other_own", "has_own", "is_bare")
 
     def __init__(self, logger: logging.Logger) -> None:
         self._levels: list[tuple[logging.Logger, list[logging.Handler], bool]] = []
         self.elsewhere: list[logging.Handler] = []
-        self.has_own = False
+        self.has_own = self.has_other_own = False
         self.is_bare = True
         above: logging.Logger | None = logger
         while above is not None:
@@ -127,6 +135,7 @@ class Way:
             self.elsewhere.append(handler)
         elif found is not Place.SERVERS:
             self.has_own = True
+            self.has_other_own |= found is Place.OTHER_OWN
 
     def is_still_so(self) -> bool:
         """Whether the same handlers are there."""

@@ -19,8 +19,11 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext
+
 from otelier import _guard, signals
-from otelier._upstream import current_span
+from otelier._upstream import attach, context_with, current_span, detach
 from otelier.context import RequestContext, current_request
 from otelier.errors import is_recorded
 from otelier.export.record import LeanLog
@@ -29,7 +32,7 @@ from otelier.instrumentation.echoed import entry_of
 from otelier.instrumentation.outputs import Place, Way, place
 from otelier.instrumentation.servers import ACCESS
 from otelier.logformat.console import ConsoleLines
-from otelier.logformat.entry import PROMOTED, Entry, described, exception_of
+from otelier.logformat.entry import PROMOTED, SAID_WITHIN, Entry, described, exception_of
 from otelier.logformat.lines import Lines, Mask
 from otelier.sdk.lean_span import ids
 
@@ -87,7 +90,11 @@ class Printed:
         way = self._ways.get(logger)
         if way is None or not way.is_still_so():
             way = self._ways[logger] = Way(logger)
-        if self._is_the_apps(record, way.has_own) or not self._print(record, entry, way.is_bare):
+        if self._is_the_apps(record, way.has_own):
+            if self.is_asked_for and way.has_other_own:
+                record.__dict__[SAID_WITHIN] = _about()
+            return False
+        if not self._print(record, entry, way.is_bare):
             return False
         if PROMOTED not in record.__dict__:
             for handler in way.elsewhere:
@@ -216,12 +223,30 @@ class Printed:
                 if isinstance(handler, logging.StreamHandler) and (
                     place(handler) is not Place.ELSEWHERE
                 ):
-                    return self.lines.of(record, entry_of(record))
+                    return self._of(record)
             except Exception as error:
                 _guard.fault("formatting a log record", error)
             return original(handler, record)
 
         return format_
+
+    def _of(self, record: logging.LogRecord) -> str:
+        """Our line. A record that a handler has kept belongs to where it was made, not to here."""
+        about = record.__dict__.get(SAID_WITHIN)
+        if about is None:
+            return self.lines.of(record, entry_of(record))
+        (trace_id, span_id), request_id, user_id, session_id, bound = about
+        request = None
+        if request_id is not None:
+            request = RequestContext(request_id)
+            request.user_id, request.session_id, request.bound = user_id, session_id, bound
+        span = NonRecordingSpan(SpanContext(trace_id, span_id, is_remote=False))
+        before, around = current_request.set(request), attach(context_with(span, Context()))
+        try:
+            return self.lines.of(record, entry_of(record))
+        finally:
+            detach(around)
+            current_request.reset(before)
 
     def adding(self, original: Any) -> Any:
         """`Logger.addHandler`: the app may have output of its own from now on."""
@@ -231,6 +256,15 @@ class Printed:
             self._looked_at = float("-inf")
 
         return addHandler
+
+
+def _about() -> tuple[Any, ...]:
+    """Whose record is made now; plain values, which a queue can hand to another process."""
+    box = current_request.get()
+    if box is None:
+        return _ids(), None, None, None, None
+    bound = dict(box.bound) if box.bound else None
+    return _ids(), box.request_id, box.user_id, box.session_id, bound
 
 
 def _of_user(user: Any, box: RequestContext | None) -> RequestContext:

@@ -184,7 +184,10 @@ def _plain(extra: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**63)
+    try:
+        return isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**63)
+    except Exception:  # its class, the app's own, does not say what it is
+        return False
 
 
 def _exception(error: BaseException) -> dict[str, str]:

@@ -16,6 +16,7 @@ from otelier.context import RequestContext, current_request
 from otelier.logformat.entry import Entry, exception_of, read, text_of
 from otelier.logformat.lines import Ids, Mask, current_ids
 from otelier.logformat.plain import said, sound
+from otelier.privacy import mask_text
 from otelier.tracebacks import stack_of
 
 _MOST_FIELDS: Final = 100
@@ -96,7 +97,7 @@ class ConsoleLines:
         known = f"{_clean(level):<8}"
         shown = _clean(said(self._shown("message", sound(text)), len(text) + 4096))
         fields = [
-            f"{_clean(said(name))}={_clean(said(self._shown(said(name), said(value))))}"
+            f"{self._called(name)}={_clean(said(self._shown(said(name), said(value))))}"
             for name, value in list((extra or {}).items())[:_MOST_FIELDS]
         ]
         joined = _joined(ids, box)
@@ -104,7 +105,7 @@ class ConsoleLines:
             moment = f"{_FAINT}{moment}{_PLAIN}"
             known = f"{_COLOURS.get(level, '')}{known}{_PLAIN}"
             joined = f"{_FAINT}{joined}{_PLAIN}" if joined else ""
-        parts = [moment, known, _clean(said(logger)), shown, *fields, joined]
+        parts = [moment, known, self._called(logger), shown, *fields, joined]
         return " ".join(part for part in parts if part)
 
     def _below(self, text: Any) -> str:
@@ -112,6 +113,9 @@ class ConsoleLines:
             return ""
         shown = said(self._shown("exception.stacktrace", said(text, 16_384)), 20_000)
         return f"\n    {_clean(shown.rstrip())}"
+
+    def _called(self, name: Any) -> str:
+        return _clean(said(name) if self._mask is None else mask_text(said(name)))
 
     def _shown(self, name: str, value: Any) -> Any:
         return value if self._mask is None else self._mask(name, value)

@@ -16,11 +16,13 @@ from otelier.logformat.plain import LONGEST_MESSAGE, said, sound
 from otelier.tracebacks import stack_of
 
 PROMOTED: Final = "otelier_promoted"
+SAID_WITHIN: Final = "otelier_said_within"
+"""On a record that another handler or process may write: whose it is."""
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # uvicorn's message once more, with colours; what structlog's formatter finds its event by.
 _NOISE: Final = frozenset(("color_message", "_logger", "_name", "_from_structlog", "_record"))
-_NOT_EXTRA: Final = _STANDARD | _NOISE | {PROMOTED}
+_NOT_EXTRA: Final = _STANDARD | _NOISE | {PROMOTED, SAID_WITHIN}
 
 _MOST_CAUSES: Final = 8
 

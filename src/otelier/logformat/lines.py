@@ -22,6 +22,7 @@ from otelier.context import RequestContext, current_request
 from otelier.logformat.entry import Entry, described, exception_of, read, text_of
 from otelier.logformat.names import EXTRA, FIELDS, LEFT_OUT, Names
 from otelier.logformat.plain import LONGEST_MESSAGE, LONGEST_VALUE, free_name, plain, said, sound
+from otelier.privacy import mask_text
 
 Mask = Callable[[str, Any], Any]
 """(name, value) to what may be shown of the value: a plain one, as `plain` makes them."""
@@ -65,7 +66,8 @@ class Lines:
         self._ids = ids
         self._shows_none = fields == "otelier"  # always the same fields
         self._message = f",{quoted(names.message)}:"
-        self._service = _fields(_service(names, service or {}))
+        about = _service(names, service or {})
+        self._service = _fields({name: self._called(value) for name, value in about.items()})
         self._reserved = names.reserved
         self._second = (0, "")
         self._levels: dict[str, str] = {}
@@ -180,9 +182,11 @@ class Lines:
 
     def _written(self, source: tuple[Any, ...]) -> str:
         names = self._names
-        where = (names.logger, names.module, names.function, names.line)
-        made = _fields({name: plain(value) for name, value in zip(where, source, strict=True)})
-        return _kept(self._sources, source, made)
+        where = (names.module, names.function, names.line)
+        logger = plain(source[0])
+        logger = self._called(logger) if type(logger) is str else logger
+        about = {name: plain(value) for name, value in zip(where, source[1:], strict=True)}
+        return _kept(self._sources, source, _fields({names.logger: logger, **about}))
 
     def _joined(self, ids: Ids, box: RequestContext | None) -> str:
         """What joins the record to its trace, its request and its user."""
@@ -268,10 +272,17 @@ class Lines:
         """The same under names that are texts, the first hundred; they are known from now on."""
         made: dict[str, Any] = {}
         for key, value in islice(extra.items(), _MOST_FIELDS):
-            made[name := free_name(made, key)] = value
+            name = free_name(made, key)
+            if (shown := self._called(name)) != name:
+                name = free_name(made, shown)
+            made[name] = value
             if name == key and name.isascii() and name not in self._reserved:
                 _kept(self._keys, name, f",{quoted(name)}:")
         return made
+
+    def _called(self, name: str) -> str:
+        """What a logger or a field is called, which may be data."""
+        return name if self._mask is None else mask_text(name)
 
     def _shown(self, name: str, value: Any) -> Any:
         return value if self._mask is None else self._mask(name, value)
@@ -313,7 +324,7 @@ class Lines:
                 (0, 0),
                 None,
                 None,
-                {"type": type(error).__name__, "message": said(error), "stack": ""},
+                {"type": type(error).__name__, "message": self._called(said(error)), "stack": ""},
             )
         except Exception:  # the mask, which is somebody else's
             return f'{self._moment(time.time())},"{self._names.message}":""}}'
