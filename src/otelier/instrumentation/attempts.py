@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Hashable
+import traceback
+from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -27,6 +28,14 @@ GRACE = 0.2
 """Seconds after that, in which one that was given up may clean up behind itself."""
 
 _LATE = type_name(TimeoutError())
+
+
+class Failure(Exception):
+    """What an attempt has raised, by the name of its class alone."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.name = type_name(error)
+        _let_go(error)
 
 
 class Attempt(Protocol):
@@ -108,9 +117,43 @@ def _over(key: Hashable, future: asyncio.Future[Any]) -> None:
 
 def _told(future: asyncio.Future[Any]) -> str | None:
     if future.cancelled():
-        return type_name(asyncio.CancelledError())
-    error = future.exception()
-    return None if error is None else type_name(error)
+        return _LATE
+    failure = future.exception()
+    return failure.name if isinstance(failure, Failure) else None
+
+
+def _let_go(error: BaseException) -> None:
+    """Of the frames that it came through: they hold a driver's half-made connection.
+
+    psycopg's, which a time-out ends, stayed open until the garbage collector came: its frame has a
+    list of errors that have come through that frame.
+    """
+    found: list[BaseException] = []
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and one not in found:
+            found.append(one)
+            waiting += (one.__context__, one.__cause__)
+            traceback.clear_frames(one.__traceback__)
+
+
+def in_task(work: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
+    """Done on the app's loop."""
+
+    async def run() -> None:
+        failure = None
+        try:
+            await work
+        except asyncio.CancelledError as error:
+            _let_go(error)
+            raise
+        except Exception as error:
+            failure = Failure(error)
+        if failure is not None:
+            raise failure
+
+    return asyncio.get_running_loop().create_task(run())
 
 
 def in_thread(work: Callable[[], object]) -> asyncio.Future[Any]:
@@ -118,20 +161,20 @@ def in_thread(work: Callable[[], object]) -> asyncio.Future[Any]:
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 
-    def settle(error: BaseException | None) -> None:
+    def settle(failure: Failure | None) -> None:
         if future.done():
             return
-        if error is None:
-            future.set_result(None)
+        if failure is not None:
+            future.set_exception(failure)
         else:
-            future.set_exception(error)
+            future.set_result(None)
 
     def run() -> None:
-        failure: BaseException | None = None
+        failure = None
         try:
             work()
         except Exception as error:
-            failure = error
+            failure = Failure(error)
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, failure)
 

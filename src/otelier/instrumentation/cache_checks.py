@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
-from otelier.instrumentation.attempts import SECONDS, Target, in_thread
+from otelier.instrumentation.attempts import SECONDS, Target, in_task, in_thread
 from otelier.instrumentation.cache_servers import of_cluster, of_pool
 from otelier.instrumentation.seen import async_clusters, async_pools, clusters, pools
 
@@ -63,7 +63,7 @@ class AsyncPoolAttempt:
 
     def begin(self) -> asyncio.Future[Any]:
         asked = list(map(self._ask, self._nodes))
-        self._begun = asked[0] if len(asked) == 1 else asyncio.ensure_future(_any(asked))
+        self._begun = asked[0] if len(asked) == 1 else in_task(_any(asked))
         return self._begun
 
     def abort(self) -> None:
@@ -71,7 +71,7 @@ class AsyncPoolAttempt:
             self._begun.cancel()
 
     def _ask(self, node: Any) -> asyncio.Future[Any]:
-        return asyncio.ensure_future(self._asking(node))
+        return in_task(self._asking(node))
 
     async def _asking(self, node: Any) -> None:
         connection = node.connection_class(**_limited(node.connection_kwargs))

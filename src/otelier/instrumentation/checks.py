@@ -22,7 +22,7 @@ from opentelemetry.context import Context as TelemetryContext
 from otelier import health
 from otelier._upstream import SUPPRESSIONS, attach
 from otelier.instrumentation import cache_checks, database_checks
-from otelier.instrumentation.attempts import Finding, Target, look
+from otelier.instrumentation.attempts import Finding, Target, in_task, look
 
 KEPT_SECONDS = 2.0
 MOST_OF_A_KIND = 8
@@ -54,7 +54,7 @@ class OwnAttempt:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> asyncio.Future[None]:
-        self._task = asyncio.ensure_future(self._run())
+        self._task = in_task(self._run())
         return self._task
 
     def abort(self) -> None:

@@ -21,7 +21,7 @@ from functools import wraps
 from types import ModuleType
 from typing import Any
 
-from otelier.instrumentation.attempts import Target, in_thread
+from otelier.instrumentation.attempts import Target, in_task, in_thread
 from otelier.instrumentation.engines import named
 from otelier.instrumentation.observe import Patches
 from otelier.instrumentation.seen import engines
@@ -72,7 +72,7 @@ class EngineAttempt:
             return in_thread(self._run)
         from sqlalchemy.util import greenlet_spawn
 
-        self._task = asyncio.ensure_future(greenlet_spawn(self._run))
+        self._task = in_task(greenlet_spawn(self._run))
         return self._task
 
     def abort(self) -> None:
