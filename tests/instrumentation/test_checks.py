@@ -312,6 +312,18 @@ def test_a_redis_that_is_well(redis_url: str) -> None:
     assert kept[0].connection_pool._available_connections == []
 
 
+def test_a_connection_of_ours_is_none_of_the_pools() -> None:
+    """It hears nothing of maintenance for the pool, tries once, and not for long."""
+    given = redis.Redis(retry_on_timeout=True).connection_pool.connection_kwargs
+    limited = cache_checks._limited(given)
+    assert not [name for name in limited if name.startswith("maint")]
+    assert (limited["retry"], limited["retry_on_timeout"], limited["socket_timeout"]) == (
+        None,
+        False,
+        1.0,
+    )
+
+
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """One that may be hung, and wants a password."""

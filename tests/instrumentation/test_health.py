@@ -254,7 +254,7 @@ def with_host() -> Starlette:
 
 def with_default() -> Starlette:
     app = Starlette()
-    app.router.default = PlainTextResponse("mine")
+    app.router.default = PlainTextResponse("mine", 404)
     return app
 
 
@@ -567,6 +567,26 @@ def test_room_for_checks(own_checks: dict[str, Any]) -> None:
 
 
 # Faults of ours
+
+
+def test_a_round_that_fails(
+    telemetry: Telemetry, propagator: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is told that all is well: the app answers, and the fault is counted."""
+
+    def broken() -> Any:
+        raise Injected("on purpose")
+
+    monkeypatch.setattr("otelier.instrumentation.health.checks", Checks(broken))
+    _guard.faults.clear()
+    given = options(health_paths=PATHS)
+    HTTPInstrumentor().instrument(options=given, skip_dep_check=True)
+    try:
+        app = FastAPI()
+        assert [ask(app, path).status for path in (*PATHS, *PATHS)] == [404, 200, 404] * 2
+    finally:
+        HTTPInstrumentor().uninstrument()
+    assert dict(_guard.faults) == {"telling of the app's health": 4}
 
 
 OURS = ("attempts", "checks", "health", "vacant")
