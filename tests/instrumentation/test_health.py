@@ -522,6 +522,15 @@ def test_own_checks(http: Telemetry, own_checks: dict[str, health.Check]) -> Non
     assert "swordfish" not in str(told)
 
 
+def test_the_example_of_the_guide(http: Telemetry, own_checks: dict[str, health.Check]) -> None:
+    """The program in docs/health.md runs, and its check is asked."""
+    page = (Path(__file__).parents[2] / "docs" / "health.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(program, "docs/health.md", "exec"), {"__name__": "docs"})
+    assert list(own_checks) == ["search"]
+    assert b'"search":"healthy"' in ask(FastAPI(), "/health").body
+
+
 def ask_again(own: dict[str, health.Check]) -> Answer:
     """After what was found has grown old."""
     from otelier.instrumentation import health as endpoints

