@@ -7,6 +7,7 @@ import os
 import threading
 from typing import Any
 
+import httpx
 import redis
 import redis.asyncio
 from fastapi import FastAPI
@@ -59,9 +60,11 @@ async def state() -> dict[str, Any]:
 
 
 @app.get("/slow")
-async def slow() -> str:
-    await asyncio.sleep(1)
-    return "slow"
+async def slow() -> list[int]:
+    """What ready and live say at its end: a server that stops takes no connection by then."""
+    await asyncio.sleep(0.8)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as here:
+        return [(await here.get(f"/health/{path}")).status_code for path in ("ready", "live")]
 
 
 @app.get("/quick")
