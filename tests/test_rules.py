@@ -38,6 +38,7 @@ ROOMS: Sequence[frozenset[str]] = (
             "binding",
             "error_texts",
             "errors",
+            "health",
             "identity",
             "inheritance",
             "loading",

@@ -34,3 +34,11 @@ def json_lines() -> logging.Formatter:
 
 def refused(user: str) -> None:
     otelier.security_event("auth.failure", user=user, severity="WARN", attempts=3)
+
+
+async def reachable() -> bool:
+    return True
+
+
+def healthy() -> None:
+    otelier.health_check("search", reachable)

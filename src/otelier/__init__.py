@@ -13,17 +13,27 @@ from otelier.version import __version__
 
 if TYPE_CHECKING:
     from otelier.binding import bind, bind_user
+    from otelier.health import health_check
     from otelier.inheritance import environ
     from otelier.logformat import JSONFormatter
     from otelier.sdk.security import security_event
 
-__all__ = ["JSONFormatter", "__version__", "bind", "bind_user", "environ", "security_event"]
+__all__ = [
+    "JSONFormatter",
+    "__version__",
+    "bind",
+    "bind_user",
+    "environ",
+    "health_check",
+    "security_event",
+]
 
 _FOUND_IN = {
     "JSONFormatter": "otelier.logformat",
     "bind": "otelier.binding",
     "bind_user": "otelier.binding",
     "environ": "otelier.inheritance",
+    "health_check": "otelier.health",
     "security_event": "otelier.sdk.security",
 }
 

@@ -253,6 +253,8 @@ class Start:
                 *(self.settings[f"{_CAPTURE}{what}"] or () for what in _CAPTURED),
             ),
             methods=self.settings["OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"] or METHODS,
+            health_paths=self.settings["OTELIER_HEALTH_PATHS"],
+            health_detail=self.settings["OTELIER_HEALTH_DETAIL"],
         )
 
 

@@ -16,6 +16,8 @@ from otelier.values import (
     endpoint,
     header_names,
     headers,
+    health_detail,
+    health_paths,
     hosts,
     installed,
     level,
@@ -285,6 +287,21 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="paths of health probes: their requests, and all that these do, are not observed",
         parse=paths,
         default="/health,/health/live,/health/ready,/healthz,/livez,/readyz",
+    ),
+    Setting(
+        name="OTELIER_HEALTH_PATHS",
+        meaning="paths of the three health endpoints, unless the app has them itself: state of all "
+        "that the app needs, live, ready; `off` for none",
+        parse=health_paths,
+        default="/health,/health/live,/health/ready",
+    ),
+    Setting(
+        name="OTELIER_HEALTH_DETAIL",
+        meaning="who is told by the first of them what is wrong where: `loopback` (whoever asks from "
+        "this machine, without a proxy), or a token that comes as `Authorization: Bearer …`; "
+        "unset, nobody",
+        parse=health_detail,
+        secret=True,
     ),
     Setting(
         name="OTELIER_LOG_LEVEL",

@@ -86,6 +86,7 @@ ACTIVE_REQUESTS = "http.server.active_requests"
 REQUEST_SIZE = "http.server.request.body.size"
 RESPONSE_SIZE = "http.server.response.body.size"
 DB_DURATION = "db.client.operation.duration"
+HEALTH_REQUESTS = "otelier.health.requests"
 
 COMPONENT_TYPE = "otel.component.type"
 COMPONENT_NAME = "otel.component.name"
@@ -322,6 +323,12 @@ SIGNALS: tuple[Signal, ...] = (
         unit="s",
         on="system, operation, namespace, server, error type; summary, table, status code for SQL",
         source=DATABASE,
+    ),
+    _count(
+        HEALTH_REQUESTS,
+        "requests that a health endpoint of ours has answered",
+        "{request}",
+        "route, status",
     ),
     *_own_numbers(),
     _count(EXPORT_RECORDED, "records that delivery has been given", "{record}", "signal"),

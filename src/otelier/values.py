@@ -166,6 +166,25 @@ def paths(value: str) -> frozenset[str]:
     return frozenset(names(value))
 
 
+def health_paths(value: str) -> tuple[str, ...]:
+    """`off`, or one path for each endpoint: health, live, ready."""
+    if value.lower() == "off":
+        return ()
+    found = names(value)
+    if len(found) != 3 or len(paths(value)) != 3:
+        raise Refused("expected off, or three paths such as /health,/health/live,/health/ready")
+    return found
+
+
+def health_detail(value: str) -> str:
+    """`loopback` or a token, as it fits into a header (RFC 6750, 2.1)."""
+    if value.lower() == "loopback":
+        return "loopback"
+    if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,256}", value):
+        raise Refused("expected loopback, or a token of at least 16 letters, digits and ._~+/=-")
+    return value
+
+
 def hosts(value: str) -> frozenset[str]:
     """Names or addresses of hosts, without scheme and port, in lower case."""
     found = names(value.lower())

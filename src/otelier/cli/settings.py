@@ -31,8 +31,10 @@ _TAIL = """
 | --- | --- | --- |
 | header `X-Request-ID` | every answer, unless the app sets it itself | `OTELIER_REQUEST_ID_HEADER` names it |
 | `traceresponse`, `Server-Timing`, `X-Response-Time` | every observed answer, if asked for | `OTELIER_RESPONSE_HEADERS` |
+| an answer to GET and HEAD | `/health`, `/health/live` and `/health/ready`, where the app has none of its own | `OTELIER_HEALTH_PATHS` names them, `off` removes them |
 
-Status, body and every other header are the app's own. Otelier answers no path itself.
+Status, body and every other header are the app's own. What counts as an answer of the app's own is said in
+[health.md](health.md).
 
 ## Beyond our reach
 

@@ -25,6 +25,7 @@ from opentelemetry.metrics import MeterProvider, get_meter
 from opentelemetry.trace import Tracer, TracerProvider, get_tracer
 
 from otelier import _guard, signals
+from otelier.instrumentation import seen
 from otelier.instrumentation.cache_calls import (
     BatchCalls,
     Calls,
@@ -64,6 +65,7 @@ class CacheInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         servers = Servers(_durations(meter_provider).series)
         self._hooks = Hooks(self._patches, servers, *_means(**given))
         self._hooks.put_in()
+        seen.watch_clients(self._patches)
         self._patches.after_import(
             "redis.observability.providers", partial(_give_way, self._patches, servers)
         )

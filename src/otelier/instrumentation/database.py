@@ -27,6 +27,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, TracerProvid
 
 from otelier import _guard, signals
 from otelier._upstream import SPAN_KEY, SUPPRESSIONS, current_context
+from otelier.instrumentation import database_checks, seen
 from otelier.instrumentation.engines import Engines, Kind, failure
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
 from otelier.instrumentation.sqlcommenter import Commenter
@@ -82,6 +83,8 @@ class DatabaseInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             statements.listen()
 
         self._patches.after_import("sqlalchemy", listen)
+        seen.watch_engines(self._patches)
+        database_checks.watch(self._patches)
 
     def _uninstrument(self, **_: Any) -> None:
         self._patches.restore()

@@ -245,6 +245,15 @@ def _address(url: Any) -> dict[str, Any]:
     return found
 
 
+def named(engine: Any) -> str:
+    """What a person calls its database: `postgresql shop at db:5432`; no user, no password."""
+    about = _address(engine.url)
+    address, port = about.get(signals.SERVER_ADDRESS), about.get(signals.SERVER_PORT)
+    where = "" if address is None else f" at {address}" if port is None else f" at {address}:{port}"
+    namespace = about.get(signals.DB_NAMESPACE)
+    return f"{_system(engine.dialect)}{f' {namespace}' if namespace else ''}{where}"
+
+
 def _target(about: Mapping[str, Any]) -> str:
     """What a span is called after whose statement says nothing, in the convention's order."""
     if namespace := about.get(signals.DB_NAMESPACE):

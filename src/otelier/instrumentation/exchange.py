@@ -51,6 +51,9 @@ class Passage:
     It is known by its box, of which the answer carries the id. receive: the server's own.
     """
 
+    stand_in: Any = None
+    """Who answers in the app's place."""
+
     __slots__ = ("_around", "_before", "_cycle", "_echo", "_send", "request")
 
     def __init__(

@@ -3,7 +3,8 @@
 It makes the request's box, takes the trace context from the headers, starts the SERVER span and
 adds the request id to the answer. It sits in `Starlette.__call__` and `FastAPI.__call__`, so that
 apps made before and after, by whatever import, are observed; a mounted app sees in the scope that
-it is a nested one. Bodies are never read. A fault of ours is counted, and the app goes on.
+it is a nested one. Health endpoints stand before an app that has none; see `health`. Bodies are
+never read. A fault of ours is counted, and the app goes on.
 
 Everybody else's observation of the same request stands down: FastAPI's own telemetry (by the mark
 that FastAPI itself leaves for nested apps), and Starlette's OpenTelemetry middleware in user code,
@@ -17,7 +18,7 @@ from collections.abc import Awaitable, Callable, Collection, MutableMapping, Seq
 from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from opentelemetry._logs import get_logger_provider
 from opentelemetry.context import Context
@@ -33,6 +34,7 @@ from otelier.instrumentation.asked import METHODS, Askings, body_size, of_this_r
 from otelier.instrumentation.echo import Echo, Message
 from otelier.instrumentation.exchange import Exchange, Passage, Send
 from otelier.instrumentation.headers import Headers
+from otelier.instrumentation.health import Health, StandIn
 from otelier.instrumentation.network import Members
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
 from otelier.instrumentation.outcome import Instruments
@@ -65,6 +67,7 @@ class Options:
     quiet_paths: exact paths whose requests are not observed.
     excluded: patterns searched for in the whole URL, to the same effect.
     flush: delivers what is queued; called in a thread when the app's lifespan has ended.
+    health_paths, health_detail: as `health.Health` wants them.
     headers: which headers are wanted on the span. methods: those that are known by their names.
     """
 
@@ -78,6 +81,8 @@ class Options:
     more_headers: Collection[str] = ()
     user_from: Sequence[Source] = ()
     trusted: Sequence[Network] | None = None
+    health_paths: Sequence[str] = ()
+    health_detail: str | None = None
 
 
 class HTTPInstrumentor(BaseInstrumentor):  # type: ignore[misc]
@@ -140,14 +145,19 @@ class Layer:
         names = (options.header, *options.also_from)
         self._id_headers = tuple(name.lower().encode("ascii") for name in names)
         self._askings = Askings(options.methods)
+        self._health = Health(options.health_paths, options.health_detail)
+        # Looked up for every request, 0.1 microseconds.
+        self._asides = {*options.quiet_paths, *options.health_paths}
         self._trusted = None if options.trusted is None else Members(options.trusted)
         self.users = Users(options.user_from)
 
     async def __call__(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
-        passage = self._enter(scope, receive, send)
+        passage = self._enter(app, scope, receive, send)
         if passage is None:
             await app(scope, receive, send)
             return
+        if passage.stand_in is not None:
+            app = passage.stand_in
         try:
             await app(scope, receive, passage.send)
         except BaseException as error:
@@ -156,7 +166,9 @@ class Layer:
         finally:
             passage.finish()
 
-    def _enter(self, scope: Scope, receive: Receive, send: Send) -> Passage | Lifespan | None:
+    def _enter(
+        self, app: App, scope: Scope, receive: Receive, send: Send
+    ) -> Passage | Lifespan | None:
         """What watches over a request or a lifespan; None for what is none, or is inside of one."""
         kind = scope["type"]
         if kind not in _OBSERVED or SCOPE_KEY in scope:
@@ -166,13 +178,13 @@ class Layer:
             if kind == "lifespan":
                 scope[SCOPE_KEY] = None  # FastAPI's call goes on to Starlette's: once is enough
                 return Lifespan(send, self._options.flush)
-            return self._begin(scope, receive, send)
+            return self._begin(app, scope, receive, send)
         except Exception as error:
             _guard.fault("beginning a request", error)
             current_request.set(None)  # it may be that of the request before, on one connection
             return None
 
-    def _begin(self, scope: Scope, receive: Receive, send: Send) -> Passage:
+    def _begin(self, app: App, scope: Scope, receive: Receive, send: Send) -> Passage:
         pairs = list(scope.get("headers") or ())
         headers = dict(reversed(pairs))  # of several with one name, the first
         request = RequestContext(find_request_id(headers, pairs, self._id_headers))
@@ -183,8 +195,9 @@ class Layer:
         scope[SCOPE_KEY] = request
         if scope["type"] == "websocket":
             send = self._echo.naming_refusals(request, scope, receive, send)
-        if self._is_quiet(scope, headers):
-            passage = Passage(request, self._echo, send, receive)
+        aside = self._aside(app, scope, headers)
+        if aside is not None:
+            passage = Aside(request, self._echo, send, receive, aside or None)
             passage.enter(Context({**parent, **dict.fromkeys(SUPPRESSIONS, True)}))
             return passage
         asked = self._askings.find(scope, headers)
@@ -218,18 +231,51 @@ class Layer:
         named = get_current_span(extracted(headers, Context())).get_span_context()
         return context, named if named.is_valid else None
 
-    def _is_quiet(self, scope: Scope, headers: MutableMapping[bytes, bytes]) -> bool:
-        if scope["path"] in self._options.quiet_paths:
-            return True
-        if not self._options.excluded:
+    def _aside(
+        self, app: App, scope: Scope, headers: MutableMapping[bytes, bytes]
+    ) -> StandIn | Literal[False] | None:
+        """Who answers a request that is not observed, False for the app; None if it is observed."""
+        path = scope["path"]
+        root = scope.get("root_path")
+        if root and path.startswith(root):
+            path = path[len(root) :]
+        if path in self._asides:
+            stand_in = self._health.standing_before(app, scope, path)
+            if stand_in is not None:
+                return stand_in
+            if path in self._options.quiet_paths:
+                return False
+        if self._options.excluded and self._is_excluded(scope, headers):
             return False
+        return None
+
+    def _is_excluded(self, scope: Scope, headers: MutableMapping[bytes, bytes]) -> bool:
         host = headers.get(b"host", b"").decode("latin-1")
         url = f"{scope.get('scheme', 'http')}://{host}{scope['path']}"
         return any(pattern.search(url) for pattern in self._options.excluded)
 
 
+class Aside(Passage):
+    """A request that is not observed. stand_in: who answers it in the app's place."""
+
+    __slots__ = ("stand_in",)
+
+    def __init__(
+        self,
+        request: RequestContext,
+        echo: Echo,
+        send: Send,
+        receive: Receive,
+        stand_in: StandIn | None,
+    ) -> None:
+        super().__init__(request, echo, send, receive)
+        self.stand_in = stand_in
+
+
 class Lifespan:
     """The lifespan of an app: when it has ended, what is queued is delivered."""
+
+    stand_in = None
 
     __slots__ = ("_flush", "_send")
 

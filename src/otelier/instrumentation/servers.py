@@ -34,7 +34,7 @@ class Stop(Protocol):
 class Role:
     """What this process is.
 
-    is_supervisor: it only watches over others.
+    is_supervisor: it only watches over others. is_stopping: its server has been told to stop.
     unsent: beginnings of the names of loggers whose records are not sent. Servers' access lines
     are not in any process, as there is one access record a request.
     """
@@ -43,7 +43,7 @@ class Role:
         self.serve()
 
     def serve(self) -> None:
-        self.is_supervisor = False
+        self.is_supervisor = self.is_stopping = False
         self.unsent: tuple[str, ...] = ACCESS
 
     def supervise(self) -> None:
@@ -103,6 +103,7 @@ def _serving(patches: Patches, stop: Stop, module: ModuleType) -> None:
     def capture(original: Any) -> Any:
         def capture_signals(server: Any) -> Any:
             # gunicorn's worker has put SIGTERM's default back: there, uvicorn raises it at its end.
+            role.is_stopping = False  # another one may have stopped in this process
             _safely(stop.handle_sigterm)
             return original(server)
 
@@ -120,6 +121,7 @@ def _working(patches: Patches, stop: Stop, module: ModuleType) -> None:
 
 def _hastening(stop: Stop, original: Any) -> Any:
     def handle(server: Any, *args: Any, **kwargs: Any) -> Any:
+        role.is_stopping = True
         _safely(stop.hasten)
         return original(server, *args, **kwargs)
 
