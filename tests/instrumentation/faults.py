@@ -107,7 +107,13 @@ _WRAPPED = frozenset(("app", "original", "inner", "send", "receive", "_enabled",
 _HARMLESS = {"ExitStack", "get", "getattr", "hasattr", "isinstance", "len", "setattr", "startswith"}
 _HARMLESS |= {"perf_counter", "perf_counter_ns", "_clock", "time", "time_ns", "type"}
 _HARMLESS |= {"bits", "setdefault"}
-_HARMLESS |= {"fileno", "reset", "str", "suppress", "vars"}  # of the app's objects: caught where they are
+_HARMLESS |= {
+    "fileno",
+    "reset",
+    "str",
+    "suppress",
+    "vars",
+}  # of the app's objects: caught where they are
 
 
 def can_fail(site: Site) -> bool:
