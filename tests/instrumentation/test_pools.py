@@ -40,12 +40,10 @@ def numbers(
     return {**BOUNDS, **counts, "create_time": made, "wait_time": got, "use_time": returned}
 
 
-@pytest.fixture(scope="module")
-def url(part: Callable[[Any], Any]) -> URL:
-    from parts import postgres as server
-
+@pytest.fixture
+def url(postgres_url: str) -> URL:
     pytest.importorskip(SYNC, reason=f"NOT TESTED: {SYNC} is not installed")
-    return make_url(part(server.postgres).url)
+    return make_url(postgres_url)
 
 
 @pytest.fixture

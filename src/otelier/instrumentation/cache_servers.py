@@ -156,6 +156,11 @@ class Servers:
         self.by_owner[id(owner)] = server.ready
         return server
 
+    def seen(self) -> list[tuple[Any, Server]]:
+        """Every owner that is alive, and its server."""
+        owners = [(reference(), server) for reference, server in list(self._servers.values())]
+        return [(owner, server) for owner, server in owners if owner is not None]
+
     def stop_measuring(self) -> None:
         """From now on no duration is recorded: somebody else does it."""
         self._series = None

@@ -28,6 +28,8 @@ from otelier.sdk import metrics
 
 COMMIT, ROLLBACK, RELEASE = "commit", "rollback", "release"
 
+_SUPPRESSED, _SUPPRESSED_PLAIN = SUPPRESSIONS
+
 _BEGAN = "otelier_began"
 """Attribute of a connection: `perf_counter` when its transaction began; None outside of one."""
 
@@ -111,7 +113,8 @@ class Transactions:
 
     def _begins(self, conn: Any, xid: Any = None) -> None:
         try:
-            is_off = any(map(current_context().get, SUPPRESSIONS))
+            context = current_context()
+            is_off = context.get(_SUPPRESSED) or context.get(_SUPPRESSED_PLAIN)
             is_none = is_off or conn._is_autocommit_isolation()
             conn.otelier_began = _NONE if is_none else perf_counter()
         except Exception as error:
