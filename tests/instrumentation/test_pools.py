@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from sqlalchemy import create_engine, event, exc, pool, text
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -431,6 +432,20 @@ def test_derived_engines_are_one(pooled: Pooled, engine: Engine) -> None:
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect(), engine.connect():
         assert pooled.of("p") == numbers(used=2, made=2, got=2)
     assert pooled.names == ["p"]
+
+
+def test_suppressed(pooled: Pooled, url: URL) -> None:
+    """An engine that is used only where nothing is to be observed is not there; one that is used
+    elsewhere too has all its connections counted."""
+    engine = create_engine(url.set(drivername=f"postgresql+{SYNC}"), pool_logging_name="p", **SMALL)
+    with suppress_instrumentation():
+        engine.connect().close()
+    pooled.look()
+    assert pooled.names == []
+    with engine.connect(), suppress_instrumentation(), engine.connect():
+        assert pooled.of("p")["used"] == 2
+    assert pooled.of("p") == numbers(idle=2, made=2, got=2, returned=2)
+    engine.dispose()
 
 
 def test_a_forked_child_begins_at_zero(pooled: Pooled, engine: Engine) -> None:

@@ -4,7 +4,7 @@
 in vain; the listeners of `Pool` tell of what is made and what is given back. What is open and what
 is used is asked of the pool's own entries when metrics are collected, so that no count can go
 astray: not by overflow, invalidation, a cancelled task, nor by a pool that was disposed of while
-its connections were out. A connection used before we were put in is counted once it is replaced.
+its connections were out. A connection made before we were put in is counted once it is replaced.
 
 An engine is known by its dialect, which those that `execution_options` derives from it share, and
 which stays when the engine disposes of its pool. Neither engines nor entries are kept alive, and
@@ -27,6 +27,7 @@ from weakref import WeakValueDictionary, ref
 from opentelemetry.metrics import Meter
 
 from otelier import _guard, signals
+from otelier._upstream import SUPPRESSIONS, current_context
 from otelier.context import current_request
 from otelier.instrumentation.connections import Bounds, Gauges, Names, named_after
 from otelier.instrumentation.engines import about_engine
@@ -205,7 +206,8 @@ class Pools:
     def _begin(self, engine: Any) -> Tally | None:
         try:
             tally = self._tallies.get(id(engine.dialect)) or self._made(engine)
-            tally.waiting.append(None)
+            if tally is not None:
+                tally.waiting.append(None)
             return tally
         except Exception as error:
             _guard.fault(_ASKING, error)
@@ -269,8 +271,13 @@ class Pools:
         except Exception as error:
             _guard.fault(_RETURNING, error)
 
-    def _made(self, engine: Any) -> Tally:
-        """Once for an engine; nobody waits in here for anything but another one's name."""
+    def _made(self, engine: Any) -> Tally | None:
+        """Once for an engine; nobody waits in here for anything but another one's name.
+
+        None where nothing is to be observed: an engine that is used nowhere else is left out.
+        """
+        if any(map(current_context().get, SUPPRESSIONS)):
+            return None
         dialect, key = engine.dialect, id(engine.dialect)
         with self._making:
             found = self._tallies.get(key)
