@@ -210,6 +210,23 @@ def test_detached(pooled: Pooled, engine: Engine) -> None:
     assert pooled.of("p") == numbers(idle=1, made=2, got=2, returned=1)
 
 
+def test_detached_and_not_replaced(
+    pooled: Pooled, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The entry that it leaves behind was not used when its next connection cannot be made."""
+    with engine.connect() as connection:
+        connection.detach()
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.dialect, "connect", fail)
+        with pytest.raises(ValueError, match="no"):
+            engine.connect()
+    assert pooled.of("p") == numbers(made=1, got=1)
+
+
+def fail(*_: Any, **__: Any) -> None:
+    raise ValueError("no")
+
+
 def test_forgotten(pooled: Pooled, engine: Engine) -> None:
     """A connection that nobody has closed is returned by the garbage collector."""
     raw: Any = engine.raw_connection()
@@ -231,10 +248,7 @@ def test_a_connection_that_cannot_be_made(pooled: Pooled, url: URL) -> None:
 def test_a_listener_of_the_app_that_fails(pooled: Pooled, engine: Engine) -> None:
     """What it raises reaches the app, and the connection is not counted as open."""
 
-    @event.listens_for(engine, "checkout")
-    def fail(*_: Any) -> None:
-        raise ValueError("no")
-
+    event.listen(engine, "checkout", fail)
     with pytest.raises(ValueError, match="no"):
         engine.connect()
     found = pooled.of("p")
@@ -407,8 +421,10 @@ def test_names(pooled: Pooled, url: URL, name: str) -> None:
         engine.dispose()
 
 
-def test_an_engine_that_is_gone_takes_its_series_along(pooled: Pooled, url: URL) -> None:
-    """Its last numbers are sent once; its name is free again."""
+def test_an_engine_that_is_gone_takes_its_series_along(
+    pooled: Pooled, url: URL, telemetry: Telemetry
+) -> None:
+    """Its last numbers are sent once, to each reader; nothing of it is kept; its name is free."""
     engine: Any = create_engine(url.set(drivername=f"postgresql+{SYNC}"), pool_logging_name="p")
     engine.connect().close()
     engine.dispose()
@@ -419,12 +435,20 @@ def test_an_engine_that_is_gone_takes_its_series_along(pooled: Pooled, url: URL)
     assert pooled.of("p") == {"create_time": 1, "wait_time": 1, "use_time": 1, "timeouts": 0}
     pooled.look()
     assert not any(NAME in point.attributes for some in pooled.points.values() for point in some)
+    telemetry.providers.collect()  # the other reader
+    assert series_of_pools(telemetry) == []
 
     other = create_engine(url.set(drivername=f"postgresql+{SYNC}"), pool_logging_name="p")
     other.connect().close()
     assert pooled.of("p")["wait_time"] == 2
     assert pooled.names == ["p"]
     other.dispose()
+
+
+def series_of_pools(telemetry: Telemetry) -> list[Any]:
+    store: Any = telemetry.providers.store
+    about = (getattr(series, "_attributes", {}) for series in store._all_series())
+    return [attributes for attributes in about if NAME in attributes]
 
 
 def test_derived_engines_are_one(pooled: Pooled, engine: Engine) -> None:
@@ -448,36 +472,58 @@ def test_suppressed(pooled: Pooled, url: URL) -> None:
     engine.dispose()
 
 
-def test_a_forked_child_begins_at_zero(pooled: Pooled, engine: Engine) -> None:
-    """Connections, uses and waits of its parent are not the child's; its own are counted."""
-    held = engine.connect()
-    engine.connect().close()
+def test_a_forked_child_begins_at_zero(pooled: Pooled, url: URL) -> None:
+    """Connections, uses and waits of its parent are not the child's; its own are counted, one that
+    it takes out of its parent's pool too."""
+    engine = create_engine(
+        url.set(drivername=f"postgresql+{SYNC}"),
+        pool_logging_name="p",
+        pool_reset_on_return=None,  # nothing is sent when one is given back
+        **SMALL,
+    )
+    held = engine.raw_connection()
+    engine.raw_connection().close()
     assert pooled.of("p") == numbers(idle=1, used=1, made=2, got=2, returned=1)
+
+    def in_child() -> list[dict[str, Any]]:
+        pooled._totals.clear()
+        seen = [pooled.of("p")]
+        held.close()
+        seen.append(pooled.of("p"))
+        inherited = engine.raw_connection()
+        seen.append(pooled.of("p"))
+        inherited.detach()
+        engine.dispose(close=False)
+        with engine.connect():
+            seen.append(pooled.of("p"))
+        return [*seen, pooled.of("p")]
+
+    expected = [
+        numbers(),
+        numbers(),
+        numbers(used=1, got=1),
+        numbers(used=1, made=1, got=2),
+        numbers(idle=1, made=1, got=2, returned=1),
+    ]
+    assert forked(lambda: repr(in_child() == expected) + repr(dict(_guard.faults))) == "True{}"
+    held.close()
+    assert pooled.of("p") == numbers(idle=2, made=2, got=2, returned=2)
+    engine.dispose()
+
+
+def forked(run: Callable[[], str]) -> str:
+    """What it returns in a child process."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            pooled._totals.clear()
-            before = pooled.of("p")
-            engine.dispose(close=False)
-            with engine.connect():
-                during = pooled.of("p")
-            after = pooled.of("p")
-            expected = [
-                numbers(),
-                numbers(used=1, made=1, got=1),
-                numbers(idle=1, made=1, got=1, returned=1),
-            ]
-            is_right = [before, during, after] == expected
-            said = "right" if is_right else f"{before} {during} {after} {dict(_guard.faults)}"
+            said = run()
         except BaseException as error:
             said = repr(error)
         os.write(writing, said.encode())
         os._exit(0)
     os.waitpid(child, 0)
-    assert os.read(reading, 10_000) == b"right"
-    held.close()
-    assert pooled.of("p") == numbers(idle=2, made=2, got=2, returned=2)
+    return os.read(reading, 10_000).decode()
 
 
 def test_everything_is_taken_out_again(url: URL) -> None:

@@ -98,6 +98,15 @@ def test_commits_and_rollbacks(database: Telemetry, engine: Engine) -> None:
     assert counted(database) == {}
 
 
+def test_each_ends_once(database: Telemetry, engine: Engine) -> None:
+    """A rollback outside of a transaction, as after an error there, is none of one."""
+    with engine.connect() as connection:
+        connection.execute(ONE)
+        connection.commit()
+        connection._rollback_impl()
+    assert counted(database) == {("commit",): 1}
+
+
 def test_the_database_agrees(database: Telemetry, engine: Engine) -> None:
     """PostgreSQL counts as many commits and rollbacks."""
     many = text("SELECT xact_commit, xact_rollback FROM pg_stat_database WHERE datname = :name")

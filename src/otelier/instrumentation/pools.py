@@ -175,7 +175,8 @@ class Pools:
         for name, listener in self._listeners.items():
             if event.contains(Pool, name, listener):
                 event.remove(Pool, name, listener)
-        self._tallies.clear()
+        for key in list(self._dialects):
+            self._forget_engine(key)
 
     def forget(self) -> None:
         """In a forked child."""
@@ -293,13 +294,16 @@ class Pools:
         """Called when a dialect is gone and before its id can be another's."""
 
         def forget(_: object) -> None:
-            self._dialects.pop(key, None)
-            tally = self._tallies.pop(key, None)
-            if tally is not None:
-                tally.release()
-                self._names.give_back(tally.name)
+            self._forget_engine(key)
 
         return forget
+
+    def _forget_engine(self, key: int) -> None:
+        self._dialects.pop(key, None)
+        tally = self._tallies.pop(key, None)
+        if tally is not None:
+            tally.release()
+            self._names.give_back(tally.name)
 
 
 def bounds(pool: Any) -> Bounds:
