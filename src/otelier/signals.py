@@ -88,6 +88,8 @@ USE_TIME = "db.client.connection.use_time"
 TRANSACTIONS = "otelier.db.transactions"
 TRANSACTION_DURATION = "otelier.db.transaction.duration"
 SAVEPOINTS = "otelier.db.savepoints"
+CACHE_HITS = "otelier.cache.hits"
+CACHE_MISSES = "otelier.cache.misses"
 
 COMPONENT_TYPE = "otel.component.type"
 COMPONENT_NAME = "otel.component.name"
@@ -103,6 +105,7 @@ _REDIS = "Redis span"
 _LOG = "log record"
 _OWN = "metrics of our own"
 _OF_POOLS = "metrics of pools"
+_READ = "system, operation, namespace, server; key pattern if switched on"
 _OF_TRANSACTIONS = "metrics of transactions"
 
 
@@ -355,6 +358,8 @@ SIGNALS: tuple[Signal, ...] = (
     ),
     *_pool_numbers(),
     *_transaction_numbers(),
+    _count(CACHE_HITS, "keys or fields that Redis had", "{key}", _READ),
+    _count(CACHE_MISSES, "keys or fields that it did not have", "{key}", _READ),
     *_own_numbers(),
     _count(EXPORT_RECORDED, "records that delivery has been given", "{record}", "signal"),
     _count(

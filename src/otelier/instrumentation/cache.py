@@ -33,6 +33,7 @@ from otelier.instrumentation.cache_calls import (
     StagedCalls,
     contacted,
 )
+from otelier.instrumentation.cache_hits import Hits
 from otelier.instrumentation.cache_pools import RedisPools
 from otelier.instrumentation.cache_servers import Servers
 from otelier.instrumentation.connections import Gauges
@@ -65,7 +66,7 @@ class CacheInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         if not on:
             return
         meter = get_meter(SCOPE, __version__, meter_provider, SCHEMA_URL)
-        servers = Servers(_durations(meter).series)
+        servers = Servers(_durations(meter).series, Hits(meter))
         self._pools = RedisPools(servers)
         Gauges(meter, self._pools)
         self._hooks = Hooks(self._patches, servers, *_means(**given))
