@@ -51,6 +51,7 @@ ROOMS: Sequence[frozenset[str]] = (
             "secret_shapes",
             "setting",
             "settings",
+            "signal",
             "signals",
             "site",
             "sources",

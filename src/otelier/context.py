@@ -42,6 +42,8 @@ class RequestContext:
         "as_fields",
         "bound",
         "broken_by",
+        "db_seconds",
+        "db_statements",
         "encoded",
         "mount_prefix",
         "open_spans",
@@ -72,6 +74,10 @@ class RequestContext:
         """What broke off an answer that middleware ends as if it were whole."""
         self.server_span: Span = INVALID_SPAN
         """Until the app returns."""
+        self.db_statements = 0
+        self.db_seconds = 0.0
+        """SQL statements that have ended, and how long they took together. Added to without a lock:
+        between reading and writing a number, CPython with its global lock changes no thread."""
 
     @property
     def user_id(self) -> str | None:

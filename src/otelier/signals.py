@@ -7,38 +7,22 @@ the reference page, and the test that compares them with what arrives.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-HTTP = "semantic conventions, HTTP"
-DATABASE = "semantic conventions, database"
-RESOURCE = "semantic conventions, resource"
-CODE = "semantic conventions, code"
-EXCEPTION = "semantic conventions, exceptions"
-USER = "semantic conventions, user"
-SESSION = "semantic conventions, session"
-NETWORK = "semantic conventions, general"
-SDK = "semantic conventions, OpenTelemetry SDK"
-FASTAPI = "FastAPI, its own telemetry"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Signal:
-    """One name.
-
-    kind: resource, attribute (of spans and log records) or a metric's instrument.
-    type: of an attribute's value; unit: of a metric (UCUM).
-    on: where it is found.
-    source: which convention defines it; empty for our own.
-    """
-
-    name: str
-    kind: str
-    meaning: str
-    type: str = "string"
-    unit: str = ""
-    on: str = ""
-    source: str = ""
-
+from otelier.signal import CODE as CODE
+from otelier.signal import DATABASE as DATABASE
+from otelier.signal import EXCEPTION as EXCEPTION
+from otelier.signal import FASTAPI as FASTAPI
+from otelier.signal import HTTP as HTTP
+from otelier.signal import NETWORK as NETWORK
+from otelier.signal import RESOURCE as RESOURCE
+from otelier.signal import SDK as SDK
+from otelier.signal import SESSION as SESSION
+from otelier.signal import USER as USER
+from otelier.signal import Signal as Signal
+from otelier.signal import attribute as _attribute
+from otelier.signal import count as _count
+from otelier.signal import level as _level
+from otelier.signal import resource as _resource
+from otelier.signal import seconds as _seconds
 
 REQUEST_ID = "http.request.id"
 USER_ID = "user.id"
@@ -71,6 +55,12 @@ DB_STATUS_CODE = "db.response.status_code"
 PEER_ADDRESS = "network.peer.address"
 PEER_PORT = "network.peer.port"
 KEY_PATTERN = "otelier.cache.key_pattern"
+POOL_NAME = "db.client.connection.pool.name"
+CONNECTION_STATE = "db.client.connection.state"
+TRANSACTION_OUTCOME = "otelier.db.transaction.outcome"
+TWO_PHASE = "otelier.db.transaction.two_phase"
+REQUEST_STATEMENTS = "otelier.db.statements"
+REQUEST_SECONDS = "otelier.db.seconds"
 
 STREAM = "otelier.stream"
 
@@ -87,6 +77,20 @@ REQUEST_SIZE = "http.server.request.body.size"
 RESPONSE_SIZE = "http.server.response.body.size"
 DB_DURATION = "db.client.operation.duration"
 HEALTH_REQUESTS = "otelier.health.requests"
+CONNECTION_COUNT = "db.client.connection.count"
+CONNECTION_MAX = "db.client.connection.max"
+CONNECTION_IDLE_MAX = "db.client.connection.idle.max"
+CONNECTION_IDLE_MIN = "db.client.connection.idle.min"
+PENDING_REQUESTS = "db.client.connection.pending_requests"
+CONNECTION_TIMEOUTS = "db.client.connection.timeouts"
+CREATE_TIME = "db.client.connection.create_time"
+WAIT_TIME = "db.client.connection.wait_time"
+USE_TIME = "db.client.connection.use_time"
+TRANSACTIONS = "otelier.db.transactions"
+TRANSACTION_DURATION = "otelier.db.transaction.duration"
+SAVEPOINTS = "otelier.db.savepoints"
+CACHE_HITS = "otelier.cache.hits"
+CACHE_MISSES = "otelier.cache.misses"
 
 COMPONENT_TYPE = "otel.component.type"
 COMPONENT_NAME = "otel.component.name"
@@ -101,24 +105,37 @@ _SQL = "SQL span"
 _REDIS = "Redis span"
 _LOG = "log record"
 _OWN = "metrics of our own"
+_OF_POOLS = "metrics of pools"
+_READ = "system, operation, namespace, server; key pattern if switched on"
+_OF_TRANSACTIONS = "metrics of transactions"
 
 
-def _attribute(name: str, meaning: str, on: str, source: str, of: str = "string") -> Signal:
-    return Signal(name=name, kind="attribute", meaning=meaning, on=on, source=source, type=of)
+def _pool_numbers() -> list[Signal]:
+    """Of each connection pool."""
+    connections, pool = "{connection}", "pool"
+    about = (connections, pool, DATABASE)
+    return [
+        _level(CONNECTION_COUNT, "open connections", connections, "pool, state", DATABASE),
+        _level(CONNECTION_MAX, "most that may be open, if that is bounded", *about),
+        _level(CONNECTION_IDLE_MAX, "most that stay open unused, if that is bounded", *about),
+        _level(CONNECTION_IDLE_MIN, "fewest that stay open: 0", *about),
+        _level(PENDING_REQUESTS, "who waits for one", "{request}", pool, DATABASE),
+        _count(CONNECTION_TIMEOUTS, "who has waited in vain", "{timeout}", pool, DATABASE),
+        _seconds(CREATE_TIME, "time to open a connection", pool, DATABASE),
+        _seconds(WAIT_TIME, "time to get one from the pool", pool, DATABASE),
+        _seconds(USE_TIME, "time until it was given back", pool, DATABASE),
+    ]
 
 
-def _resource(name: str, meaning: str, of: str = "string") -> Signal:
-    return Signal(
-        name=name, kind="resource", meaning=meaning, on="everything", source=RESOURCE, type=of
-    )
-
-
-def _count(
-    name: str, meaning: str, unit: str, on: str, source: str = "", kind: str = "counter"
-) -> Signal:
-    return Signal(
-        name=name, kind=kind, meaning=meaning, type="int", unit=unit, on=on, source=source
-    )
+def _transaction_numbers() -> list[Signal]:
+    """Of SQLAlchemy's transactions."""
+    where = "system, namespace, server, outcome"
+    on = f"{where}, two-phase; error type if COMMIT failed"
+    return [
+        _count(TRANSACTIONS, "transactions that ended", "{transaction}", on),
+        _seconds(TRANSACTION_DURATION, "from BEGIN to the end of COMMIT or ROLLBACK", on),
+        _count(SAVEPOINTS, "savepoints that ended on their own", "{savepoint}", where),
+    ]
 
 
 def _own_numbers() -> list[Signal]:
@@ -253,6 +270,22 @@ SIGNALS: tuple[Signal, ...] = (
         "",
     ),
     _attribute(
+        POOL_NAME,
+        "name that the app gave it, else `host:port/database`; `#2` … where that is taken",
+        _OF_POOLS,
+        DATABASE,
+    ),
+    _attribute(CONNECTION_STATE, "`idle` or `used`", _OF_POOLS, DATABASE),
+    _attribute(
+        TRANSACTION_OUTCOME,
+        "`commit` or `rollback`; of a savepoint `release` or `rollback`",
+        _OF_TRANSACTIONS,
+        "",
+    ),
+    _attribute(TWO_PHASE, "set if it was one of two phases", _OF_TRANSACTIONS, "", "boolean"),
+    _attribute(REQUEST_STATEMENTS, "SQL statements of a request that had some", _SERVER, "", "int"),
+    _attribute(REQUEST_SECONDS, "time that these took together", _SERVER, "", "double"),
+    _attribute(
         "http.request.header.<key>",
         "values of a request's header, if its name is listed in a setting",
         "server span",
@@ -330,6 +363,10 @@ SIGNALS: tuple[Signal, ...] = (
         "{request}",
         "route, status",
     ),
+    *_pool_numbers(),
+    *_transaction_numbers(),
+    _count(CACHE_HITS, "keys or fields that Redis had", "{key}", _READ),
+    _count(CACHE_MISSES, "keys or fields that it did not have", "{key}", _READ),
     *_own_numbers(),
     _count(EXPORT_RECORDED, "records that delivery has been given", "{record}", "signal"),
     _count(

@@ -54,6 +54,14 @@ def redis_url(part: Callable[[Any], Any]) -> str:
     return str(part(server.redis).url)
 
 
+@pytest.fixture(scope="session")
+def postgres_url(part: Callable[[Any], Any]) -> str:
+    """Where a real PostgreSQL listens, `postgresql://…` without a driver."""
+    from parts import postgres as server
+
+    return str(part(server.postgres).url)
+
+
 @pytest.fixture
 def cache(telemetry: Telemetry) -> Iterator[Telemetry]:
     """Redis commands are observed; no fault of ours may have come up meanwhile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import redis
 
 from otelier.instrumentation.cache import CacheInstrumentor
 from tests.conftest import Telemetry
+from tests.instrumentation.pooled import Pooled
 from tests.instrumentation.test_cache import durations, names
 
 observability = pytest.importorskip("redis.observability", reason="redis-py from 7.2 on")
@@ -18,6 +20,7 @@ observability = pytest.importorskip("redis.observability", reason="redis-py from
 @pytest.fixture
 def native(telemetry: Telemetry) -> Iterator[Any]:
     """redis-py's own telemetry, off again afterwards."""
+    gc.collect()  # a pool that goes while redis-py counts may wait for a lock that it holds itself
     yield observability.get_observability_instance()
     observability.reset_observability_instance()
     from redis.asyncio.observability import recorder as async_recorder
@@ -79,3 +82,32 @@ def test_redis_measures_something_else(redis_url: str, cache: Telemetry, native:
     with redis.Redis.from_url(redis_url) as client:
         client.get("k")
     assert durations(cache) == {"GET": 1}
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before us", "after us"])
+def test_redis_counts_its_connections(
+    redis_url: str, telemetry: Telemetry, native: Any, before: bool
+) -> None:
+    """Then ours does not, and measures durations as ever."""
+    if before:
+        native.init(observability.OTelConfig())
+    pooled = Pooled(telemetry)
+    CacheInstrumentor().instrument(on=True, skip_dep_check=True)
+    try:
+        with redis.Redis.from_url(redis_url) as client:
+            client.get("k")
+            if not before:
+                pooled.look()
+                assert ours(pooled) == [redis_url.split("//")[1]]
+                native.init(observability.OTelConfig())
+                client.get("k")
+            pooled.look()
+            assert ours(pooled) == []
+            assert "db.client.operation.duration" in pooled.points
+    finally:
+        CacheInstrumentor().uninstrument()
+
+
+def ours(pooled: Pooled) -> list[str]:
+    """Names of pools that we have given: they name a database."""
+    return [name for name in pooled.names if "/" in name]

@@ -25,10 +25,13 @@ _MARKED = (
     "code.line.number",
     "exception.stacktrace",
     "http.request.id",
+    "otelier.db.seconds",
     "server.port",
 )
 
 _OF_DELIVERY = ("otel.sdk.", "otelier.export.")
+# Which kind of pool a database file gets, and how large redis-py's are, depends on the release.
+_OF_POOLS = ("db.client.connection.",)
 
 _VARYING = (
     (re.compile(r"in \d+\.\d ms"), "in <time> ms"),
@@ -94,7 +97,7 @@ def _points(points: Iterable[Point]) -> list[str]:
     """Points of one series together; how often a gauge was read says nothing."""
     counts: Counter[str] = Counter()
     for point in points:
-        if point.name.startswith(_OF_DELIVERY):
+        if point.name.startswith((*_OF_DELIVERY, *_OF_POOLS)):
             continue  # how many wait, and how many are on their way, is another number each time
         series = {
             "name": point.name,

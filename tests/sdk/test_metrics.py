@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from opentelemetry.metrics import NoOpMeterProvider
-from opentelemetry.sdk.metrics import Histogram, UpDownCounter
+from opentelemetry.sdk.metrics import Counter, Histogram, UpDownCounter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from otelier import _guard
 from otelier.sdk import metrics
+from otelier.sdk.observed import observe
 from otelier.sdk.providers import Providers
 
 BOUNDARIES = (1, 2, 5)
@@ -26,7 +27,7 @@ class Meters:
     """Both lanes on one provider, and one reader of each temporality."""
 
     def __init__(self, **more: Any) -> None:
-        kinds = (Histogram, UpDownCounter)
+        kinds = (Counter, Histogram, UpDownCounter)
         self.readers = [
             InMemoryMetricReader(dict.fromkeys(kinds, temporality))
             for temporality in (CUMULATIVE, DELTA)
@@ -108,6 +109,65 @@ def test_intervals_follow_each_other() -> None:
             intervals.append((point.start_time_unix_nano, point.time_unix_nano))
     assert begun[0][0][0] == begun[0][1][0]
     assert begun[1][0][1] == begun[1][1][0]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_counter(place: int) -> None:
+    """Only grows, as the SDK's; as a delta or as a total, by what its reader wants of counters."""
+    meters = Meters()
+    counters = [metrics.counter(meter, "c", "{x}", "a counter") for meter in meters.meters]
+    for amounts in ((1, 1), (3,)):
+        for counter in counters:
+            add = counter.series({"a": 1})
+            for amount in amounts:
+                add(amount)
+        lean, standard = meters.points(place)
+        assert shape(lean["c"]) == shape(standard["c"])
+    assert lean["c"][0].value == (3 if place else 5)
+
+
+def test_a_series_that_is_given_up() -> None:
+    """Every reader has its last values once, and then it is gone; until somebody wants it again."""
+    meters = Meters()
+    histogram, level = meters.histograms[0], meters.levels[0]
+    histogram.series({"a": 1})(1, None)
+    level.series({"a": 1})(1)
+    for instrument in (histogram, level):
+        instrument.release({"a": 1})
+        instrument.release({"a": 2})  # never was
+    for expected in ({"h", "l"}, set()):
+        assert [set(meters.points(place)[0]) for place in (0, 1)] == [expected] * 2
+        meters.providers.collect()  # there is a third reader
+    record = histogram.series({"a": 1})
+    histogram.release({"a": 1})
+    assert histogram.series({"a": 1}) is record
+    record(1, None)
+    assert [meters.points(0)[0]["h"][0].count for _ in range(2)] == [1, 1]
+
+
+def test_values_that_are_read() -> None:
+    """As the SDK reads them: what there is at that moment, and nothing of what is there no more."""
+    meters = Meters()
+    values = [(2, {"a": 1}), (0, {"a": 2})]
+    for meter in meters.meters:
+        observe(meter, "o", "{x}", "values", lambda: values)
+    for expected in (2, 2, 1):
+        del values[expected:]
+        for place in (0, 1):
+            lean, standard = meters.points(place)
+            assert shape(lean["o"]) == shape(standard["o"])
+            assert len(lean["o"]) == expected
+
+
+def test_values_that_cannot_be_read() -> None:
+    """It is a fault, and the others are sent."""
+    meters = Meters()
+    _guard.faults.clear()
+    observe(meters.meters[0], "o", "{x}", "values", lambda: [(1 // 0, {})])
+    meters.levels[0].series({})(1)
+    assert set(meters.points(0)[0]) == {"l"}
+    assert dict(_guard.faults) == {"reading values to be sent": 1}
+    _guard.faults.clear()
 
 
 def test_a_series_for_each_set_of_attributes() -> None:

@@ -6,8 +6,8 @@ is made, what a pipeline or a cluster's client sends on its own behalf, and what
 subscription go other ways and are not observed. A command is called once, whatever goes wrong with
 us, and its result and exceptions pass unchanged.
 
-redis-py can measure the duration of commands itself, from 7.2 on and if the app tells it to: ours
-is not measured then, so that nothing is counted twice.
+redis-py can measure the duration of commands and count connections itself, from 7.2 on and if the
+app tells it to: ours does not then, so that nothing is counted twice.
 
 Source: semantic conventions, database client spans and metrics, Redis.
 """
@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
-from opentelemetry.metrics import MeterProvider, get_meter
+from opentelemetry.metrics import Meter, MeterProvider, get_meter
 from opentelemetry.trace import Tracer, TracerProvider, get_tracer
 
 from otelier import _guard, signals
@@ -34,7 +34,10 @@ from otelier.instrumentation.cache_calls import (
     StagedCalls,
     contacted,
 )
+from otelier.instrumentation.cache_hits import Hits
+from otelier.instrumentation.cache_pools import RedisPools
 from otelier.instrumentation.cache_servers import Servers
+from otelier.instrumentation.connections import Gauges
 from otelier.instrumentation.key_patterns import KeyPatterns
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
 from otelier.sdk.metrics import distribution
@@ -60,14 +63,18 @@ class CacheInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self, *, on: bool = False, meter_provider: MeterProvider | None = None, **given: Any
     ) -> None:
         self._patches = Patches()
+        self._pools: RedisPools | None = None
         if not on:
             return
-        servers = Servers(_durations(meter_provider).series)
+        meter = get_meter(SCOPE, __version__, meter_provider, SCHEMA_URL)
+        servers = Servers(_durations(meter).series, Hits(meter))
+        self._pools = RedisPools(servers)
+        Gauges(meter, self._pools)
         self._hooks = Hooks(self._patches, servers, *_means(**given))
         self._hooks.put_in()
         seen.watch_clients(self._patches)
         self._patches.after_import(
-            "redis.observability.providers", partial(_give_way, self._patches, servers)
+            "redis.observability.providers", partial(_give_way, self._patches, servers, self._pools)
         )
 
     def change(self, **given: Any) -> None:
@@ -76,6 +83,8 @@ class CacheInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     def _uninstrument(self, **_: Any) -> None:
         self._patches.restore()
+        if self._pools is not None:
+            self._pools.stop()
 
 
 class Hooks:
@@ -235,9 +244,9 @@ def _means(
     return get_tracer(SCOPE, __version__, tracer_provider, SCHEMA_URL), options
 
 
-def _durations(meter_provider: MeterProvider | None) -> Any:
+def _durations(meter: Meter) -> Any:
     return distribution(
-        get_meter(SCOPE, __version__, meter_provider, SCHEMA_URL),
+        meter,
         signals.DB_DURATION,
         "s",
         "Duration of database client operations.",
@@ -245,28 +254,28 @@ def _durations(meter_provider: MeterProvider | None) -> Any:
     )
 
 
-def _give_way(patches: Patches, servers: Servers, providers: ModuleType) -> None:
-    """Stop measuring once redis-py does.
+def _give_way(patches: Patches, servers: Servers, pools: RedisPools, providers: ModuleType) -> None:
+    """Stop measuring what redis-py measures.
 
     It goes on after its own `shutdown`, as long as the process lives: so there is no way back.
     """
     from redis.observability.config import MetricGroup
 
-    def measures(instance: Any) -> bool:
+    def give_way(instance: Any) -> None:
         manager = instance.get_provider_manager()
-        return (
-            manager is not None
-            and manager.config.is_enabled()
-            and MetricGroup.COMMAND in manager.config.metric_groups
-        )
+        if manager is not None and manager.config.is_enabled():
+            groups = manager.config.metric_groups
+            if MetricGroup.COMMAND in groups:
+                servers.stop_measuring()
+            if MetricGroup.CONNECTION_BASIC in groups:
+                pools.stop()
 
     def watching(original: Any) -> Any:
         @wraps(original)
         def init(instance: Any, *args: Any, **options: Any) -> Any:
             done = original(instance, *args, **options)
             try:
-                if measures(instance):
-                    servers.stop_measuring()
+                give_way(instance)
             except Exception as error:
                 _guard.fault("giving way to redis-py's metrics", error)
             return done
@@ -274,5 +283,4 @@ def _give_way(patches: Patches, servers: Servers, providers: ModuleType) -> None
         return init
 
     patches.replace(providers.ObservabilityInstance, "init", watching)
-    if measures(providers.get_observability_instance()):
-        servers.stop_measuring()
+    give_way(providers.get_observability_instance())

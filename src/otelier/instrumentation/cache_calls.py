@@ -25,6 +25,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 from otelier import _guard, signals
 from otelier._upstream import SPAN_KEY, SUPPRESSIONS, current_context
 from otelier.errors import type_name
+from otelier.instrumentation.cache_hits import Lookups, take_all
 from otelier.instrumentation.cache_servers import Command, Server, Servers, of_cluster, of_pool
 from otelier.instrumentation.key_patterns import KeyPatterns
 from otelier.instrumentation.replies import status_code
@@ -112,8 +113,15 @@ class Calls:
                 span.end()
             if command.record is not None:
                 command.record(elapsed, span)
+            if command.lookups is not None:
+                command.lookups.take(response, self._pattern(span) if self._has_extras else None)
         except Exception as error:
             _guard.fault(_ENDING, error)
+
+    def _pattern(self, span: Span | None) -> str | None:
+        """What the span says of keys."""
+        extra = getattr(span, "extra", None)
+        return extra.get(signals.KEY_PATTERN) if extra else None
 
     def failed(self, call: Any, failure: BaseException) -> None:
         try:
@@ -164,13 +172,15 @@ class Journey:
     """Where a call went.
 
     node: the one contacted last. is_over: a task that the call left behind is no part of it.
+    lookups: for each command of a pipeline, where its reply goes.
     """
 
-    __slots__ = ("is_over", "node")
+    __slots__ = ("is_over", "lookups", "node")
 
     def __init__(self) -> None:
         self.node: Any = None
         self.is_over = False
+        self.lookups: Sequence[Lookups | None] = ()
 
 
 _journey: ContextVar[Journey | None] = ContextVar("otelier_redis_journey", default=None)
@@ -260,16 +270,26 @@ class BatchCalls(_TravellingCalls):
             size = len(pipe)
             if _is_off(context) or not (size or getattr(pipe, "watching", False)):
                 return None  # nothing will be sent
-            command = self._server(pipe).batch(
-                "MULTI" if _is_transaction(pipe) else "PIPELINE", *_same(_stack(pipe))
-            )
+            server, stack = self._server(pipe), list(_stack(pipe))
+            prefix = "MULTI" if _is_transaction(pipe) else "PIPELINE"
+            command = server.batch(prefix, *_same(stack))
+            lookups = [server.lookups(args[0]) for args in stack]
             call = self._enter(context, command, given, options)
             if call[0] is not None and size != 1:  # one command is not a batch
                 call[0].set_attribute(signals.DB_BATCH_SIZE, size)
-            return _depart(call)
+            trip = _depart(call)
+            trip[1].lookups = lookups
+            return trip
         except Exception as error:
             _guard.fault("beginning a Redis pipeline", error)
             return None
+
+    def ended(self, call: Any, client: Any, response: Any) -> None:
+        super().ended(call, client, response)
+        try:
+            take_all(call[1].lookups, response)
+        except Exception as error:
+            _guard.fault("counting what a pipeline has read", error)
 
     def _add_extras(self, *_: Any) -> None:
         """A pipeline has no arguments: contrib gives it to no request hook either."""

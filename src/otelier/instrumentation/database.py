@@ -22,15 +22,18 @@ from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
-from opentelemetry.metrics import MeterProvider, get_meter
+from opentelemetry.metrics import Meter, MeterProvider, get_meter
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, TracerProvider, get_tracer
 
 from otelier import _guard, signals
 from otelier._upstream import SPAN_KEY, SUPPRESSIONS, current_context
+from otelier.context import current_request
 from otelier.instrumentation import database_checks, seen
 from otelier.instrumentation.engines import Engines, Kind, failure
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
+from otelier.instrumentation.pools import Pools
 from otelier.instrumentation.sqlcommenter import Commenter
+from otelier.instrumentation.transactions import Transactions
 from otelier.sdk.metrics import distribution
 from otelier.version import __version__
 
@@ -69,18 +72,24 @@ class DatabaseInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     ) -> None:
         self._patches = Patches()
         self._statements: Statements | None = None
+        self._beside: list[Transactions | Pools] = []
         if not on:
             return
         wants_comments = commenter or enable_commenter
+        meter = get_meter(SCOPE, __version__, meter_provider, SCHEMA_URL)
+        engines = Engines(_durations(meter).series)
         statements = Statements(
             get_tracer(SCOPE, __version__, tracer_provider, SCHEMA_URL),
-            Engines(_durations(meter_provider).series),
+            engines,
             Commenter(commenter_options or {}) if wants_comments else None,
         )
 
         def listen(sqlalchemy: ModuleType) -> None:
             self._statements = statements
             statements.listen()
+            self._beside = [Transactions(meter, engines), Pools(meter)]
+            for each in self._beside:
+                each.put_in(self._patches)
 
         self._patches.after_import("sqlalchemy", listen)
         seen.watch_engines(self._patches)
@@ -90,6 +99,8 @@ class DatabaseInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self._patches.restore()
         if self._statements is not None:
             self._statements.leave()
+        for each in self._beside:
+            each.leave()
 
 
 class Statements:
@@ -171,6 +182,7 @@ class Statements:
                 context.otelier_call = None  # reading its rows may still fail
                 span, kind, started = call
                 elapsed = perf_counter() - started
+                _add_to_request(elapsed)
                 span.end()
                 kind.record(elapsed, span)
         except Exception as error:
@@ -184,6 +196,7 @@ class Statements:
                 context.otelier_call = None
                 span, kind, started = call
                 elapsed = perf_counter() - started
+                _add_to_request(elapsed)
                 why = failure(told.original_exception, kind.database.system)
                 span.set_attributes(why)
                 span.set_status(StatusCode.ERROR)
@@ -191,6 +204,13 @@ class Statements:
                 kind.failed(why)(elapsed, span)
         except Exception as error:
             _guard.fault("ending a query", error)
+
+
+def _add_to_request(elapsed: float) -> None:
+    request = current_request.get()
+    if request is not None:
+        request.db_statements += 1
+        request.db_seconds += elapsed
 
 
 def _is_off(context: Context) -> bool:
@@ -209,9 +229,9 @@ def _size(parameters: Any, rows: Any) -> int | None:
     return len(parameters) // width if width and not len(parameters) % width else None
 
 
-def _durations(meter_provider: MeterProvider | None) -> Any:
+def _durations(meter: Meter) -> Any:
     return distribution(
-        get_meter(SCOPE, __version__, meter_provider, SCHEMA_URL),
+        meter,
         signals.DB_DURATION,
         "s",
         "Duration of database client operations.",

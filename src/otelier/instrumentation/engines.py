@@ -90,16 +90,18 @@ class Database:
     """What the statements of one engine have in common.
 
     name: of a span whose statement is not understood. ready, earlier: the two generations.
+    ends: where each way to end a transaction is counted and measured.
     """
 
     def __init__(self, engine: Any, series: Series) -> None:
         self.system = _system(engine.dialect)
-        self.about = {signals.DB_SYSTEM: self.system, **_address(engine.url)}
+        self.about = about_engine(engine)
         self.grammar = GRAMMARS.get(self.system, ANY)
         self.series = series
         self.name = _target(self.about) or self.system
         self.ready: dict[str, Kind | None] = {}
         self.earlier: dict[str, Kind | None] = {}
+        self.ends: dict[Any, Any] = {}
 
     def made(self, statement: str) -> Kind | None:
         """None for what only begins or ends a transaction."""
@@ -126,7 +128,7 @@ class Engines:
         """
         if context is None or context.execution_options.get(_SILENT):
             return None
-        database = self._of(conn)
+        database = self.of(conn)
         original = context.statement
         if original is not statement and _is_dressed(statement, original):
             statement = original
@@ -151,7 +153,7 @@ class Engines:
             kind.batch = Kind(kind.database, batched(kind.of))
         return kind.batch
 
-    def _of(self, conn: Any) -> Database:
+    def of(self, conn: Any) -> Database:
         dialect = conn.dialect
         found = self._databases.get(id(dialect))
         if found is not None:
@@ -219,6 +221,11 @@ def _is_dressed(statement: str, original: Any) -> bool:
     return isinstance(original, str) and (
         statement.startswith(original) or statement.endswith(original)
     )
+
+
+def about_engine(engine: Any) -> dict[str, Any]:
+    """Attributes of the database that it talks to, as far as its address says."""
+    return {signals.DB_SYSTEM: _system(engine.dialect), **_address(engine.url)}
 
 
 def _system(dialect: Any) -> str:

@@ -279,11 +279,12 @@ class Exchange(Passage):
         about = (request, trace_id, span_id, flags)
         if self._error is not None:
             self._fails(span, self._error, about)
+        spent = _spent(request)
         text = f"{outcome.shown} {elapsed / 1e6:.1f} ms"
         self._instruments.write(
-            LeanLog(_ACCESS, ended_at, ended_at, _INFO, "INFO", text, outcome.preset, None, *about)
+            LeanLog(_ACCESS, ended_at, ended_at, _INFO, "INFO", text, outcome.preset, spent, *about)
         )
-        give(span, outcome.attributes)
+        give(span, {**outcome.attributes, **spent} if spent else outcome.attributes)
         # Somebody in the app may have given it a name of its own.
         if outcome.title is not None and getattr(span, "name", asked.title) == asked.title:
             span.update_name(outcome.title)
@@ -324,6 +325,16 @@ class Exchange(Passage):
             LeanLog(_HTTP, now, now, _ERROR, "ERROR", text, None, attributes, *about)
         )
         mark_recorded(error)
+
+
+def _spent(request: RequestContext) -> dict[str, Any] | None:
+    """On the database; None for a request that has asked it nothing."""
+    if not request.db_statements:
+        return None
+    return {
+        signals.REQUEST_STATEMENTS: request.db_statements,
+        signals.REQUEST_SECONDS: request.db_seconds,
+    }
 
 
 def _has(span: Any, error: BaseException) -> bool:

@@ -48,15 +48,22 @@ _DELTA = AggregationTemporality.DELTA
 
 
 class Distribution(Protocol):
-    """A histogram. `series` returns what records one value, with the span around it."""
+    """A histogram. `series` returns what records one value, with the span around it.
+
+    `release` gives a series up: it is gone once every reader has had what is in it.
+    """
 
     def series(self, attributes: Attributes) -> Record: ...
 
+    def release(self, attributes: Attributes) -> None: ...
+
 
 class Level(Protocol):
-    """An up-down counter. `series` returns the callable that adds to one value."""
+    """A counter, or an up-down counter. `series` returns the callable that adds to one value."""
 
     def series(self, attributes: Attributes) -> Add: ...
+
+    def release(self, attributes: Attributes) -> None: ...
 
 
 def distribution(
@@ -84,15 +91,30 @@ def distribution(
 
 def level(meter: Meter, name: str, unit: str, description: str) -> Level:
     """An up-down counter of `meter`: lean where it is ours, else of its own making."""
-    store: Store | None = getattr(meter, "otelier_store", None)
-    if store is not None:
-        lean = LeanLevel(name, unit, description, store)
-        store.add(lean, meter)
-        return lean
-    counter = meter.create_up_down_counter(name, unit, description)
+    lean = _lean_level(meter, name, unit, description, is_counter=False)
+    return lean or _adding(meter.create_up_down_counter(name, unit, description))
 
+
+def counter(meter: Meter, name: str, unit: str, description: str) -> Level:
+    """A counter of `meter`, that only grows: lean where it is ours, else of its own making."""
+    lean = _lean_level(meter, name, unit, description, is_counter=True)
+    return lean or _adding(meter.create_counter(name, unit, description))
+
+
+def _lean_level(
+    meter: Meter, name: str, unit: str, description: str, *, is_counter: bool
+) -> Level | None:
+    store: Store | None = getattr(meter, "otelier_store", None)
+    if store is None:
+        return None
+    lean = LeanLevel(name, unit, description, store, is_counter=is_counter)
+    store.add(lean, meter)
+    return lean
+
+
+def _adding(foreign: Any) -> Level:
     def series(attributes: Attributes) -> Add:
-        return lambda amount: counter.add(amount, attributes)
+        return lambda amount: foreign.add(amount, attributes)
 
     return _Foreign(series)
 
@@ -101,13 +123,22 @@ class _Foreign:
     def __init__(self, series: Callable[[Attributes], Any]) -> None:
         self.series = series
 
+    def release(self, attributes: Attributes) -> None:
+        """The API has no word for it."""
+
 
 class Reading:
     """What one reader wants: temporality by kind of instrument, and when it last looked."""
 
-    def __init__(self, histograms: AggregationTemporality, levels: AggregationTemporality) -> None:
+    def __init__(
+        self,
+        histograms: AggregationTemporality,
+        levels: AggregationTemporality,
+        counters: AggregationTemporality,
+    ) -> None:
         self.histograms = histograms
         self.levels = levels
+        self.counters = counters
         self.since = time_ns()
 
 
@@ -162,9 +193,16 @@ class _Instrument:
         self.description = description
         self.store = store
         self.by_attributes: dict[Any, Any] = {}
+        self._released: dict[Any, set[int]] = {}
+        """Series that nobody records into any more, and which readers have had all of them."""
+
+    def release(self, attributes: Attributes) -> None:
+        """Any thread, even the garbage collector in the midst of all this: no lock is taken."""
+        self._released[frozenset(attributes.items())] = set()
 
     def _find(self, attributes: Attributes, make: Callable[[Attributes], Any]) -> Any:
         key = frozenset(attributes.items())
+        self._released.pop(key, None)
         found = self.by_attributes.get(key)
         if found is None:
             if len(self.by_attributes) >= MOST_SERIES:
@@ -177,7 +215,17 @@ class _Instrument:
             _unbroken(series, series.point, place, since, now)
             for series in list(self.by_attributes.values())
         )
-        return [point for point in found if point is not None]
+        points = [point for point in found if point is not None]
+        if self._released:
+            self._forget_released(place)
+        return points
+
+    def _forget_released(self, place: int) -> None:
+        for key, had in list(self._released.items()):
+            had.add(place)
+            if len(had) >= len(self.store.readings):
+                self._released.pop(key, None)
+                self.by_attributes.pop(key, None)
 
     def _metric(self, data: Any) -> Metric:
         return Metric(self.name, self.description, self.unit, data)
@@ -203,16 +251,22 @@ class LeanDistribution(_Instrument):
 
 
 class LeanLevel(_Instrument):
-    """A value that goes up and down."""
+    """A value that goes up and down, or only up."""
+
+    def __init__(
+        self, name: str, unit: str, description: str, store: Store, *, is_counter: bool = False
+    ) -> None:
+        super().__init__(name, unit, description, store)
+        self._is_counter = is_counter
 
     def series(self, attributes: Attributes) -> Add:
         add: Add = self._find(attributes, lambda kept: _Amounts(kept, self)).add
         return add
 
     def metric(self, place: int, reading: Reading, now: int) -> Metric | None:
-        is_delta = reading.levels is _DELTA
-        points = self._points(place, reading.since if is_delta else 0, now)
-        return self._metric(Sum(points, reading.levels, False)) if points else None
+        temporality = reading.counters if self._is_counter else reading.levels
+        points = self._points(place, reading.since if temporality is _DELTA else 0, now)
+        return self._metric(Sum(points, temporality, self._is_counter)) if points else None
 
 
 class _Buckets:
@@ -292,7 +346,7 @@ class _Values:
 
 
 class _Amounts:
-    """One series of an up-down counter."""
+    """One series of a counter of either kind."""
 
     def __init__(self, attributes: Attributes, of: LeanLevel) -> None:
         self._attributes = dict(attributes)

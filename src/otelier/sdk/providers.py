@@ -251,14 +251,14 @@ class Providers:
         self._pulled = _Pulled(temporality)
         all_readers = [self._pulled, *readers]
         readings = [
-            Reading(*_upstream.temporalities(reader, Histogram, UpDownCounter))
+            Reading(*_upstream.temporalities(reader, Histogram, UpDownCounter, Counter))
             for reader in all_readers
         ]
         self.store = Store(readings, exemplars=exemplars) if lean_metrics else None
         self.tracer = TracerProvider(resource)
         self.meter = LeanMeterProvider(resource, all_readers, self.store)
         self.logger = LoggerProvider(resource)
-        _after_fork(self._forget)
+        after_fork(self._forget)
 
     def resource(self) -> Resource:
         """That of this process: a fork has changed it."""
@@ -300,7 +300,8 @@ def _described(error: BaseException) -> dict[str, str]:
     }
 
 
-def _after_fork(forget: Callable[[], None]) -> None:
+def after_fork(forget: Callable[[], None]) -> None:
+    """Call this method in forked children; its object is not kept alive for that."""
     reference = WeakMethod(forget)
 
     def after_in_child() -> None:
