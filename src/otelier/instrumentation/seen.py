@@ -27,7 +27,8 @@ class Seen:
 
     def add(self, made: Any) -> None:
         key = id(made)
-        self._refs[key] = ref(made, lambda _: self._refs.pop(key, None))
+        # One step in C: the collector runs it in the midst of whatever runs then.
+        self._refs[key] = ref(made, partial(self._refs.pop, key))
 
     def __iter__(self) -> Iterator[Any]:
         # `list` at once: another thread may make one meanwhile.
