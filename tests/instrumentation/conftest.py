@@ -75,6 +75,18 @@ def cache(telemetry: Telemetry) -> Iterator[Telemetry]:
 
 
 @pytest.fixture
+def database(telemetry: Telemetry) -> Iterator[Telemetry]:
+    """SQL statements are observed; no fault of ours may have come up meanwhile."""
+    from otelier.instrumentation.database import DatabaseInstrumentor
+
+    _guard.faults.clear()
+    DatabaseInstrumentor().instrument(on=True, skip_dep_check=True)
+    yield telemetry
+    DatabaseInstrumentor().uninstrument()
+    assert dict(_guard.faults) == {}
+
+
+@pytest.fixture
 def parent(telemetry: Telemetry) -> Iterator[Span]:
     """The test runs inside a span, as inside a request."""
     with get_tracer("tests").start_as_current_span("request") as span:

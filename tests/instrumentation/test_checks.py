@@ -34,7 +34,6 @@ from otelier.instrumentation.checks import Checks
 from otelier.instrumentation.observe import Patches
 from otelier.instrumentation.seen import Seen
 from parts import free_ports
-from parts import postgres as postgres_part
 from parts import redis as redis_part
 from parts import redis_cluster as cluster_part
 
@@ -58,11 +57,6 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     patches.restore()
     attempts._going.clear()
-
-
-@pytest.fixture(scope="module")
-def database_url(part: Any) -> str:
-    return str(part(postgres_part.postgres).url)
 
 
 @pytest.fixture
@@ -100,9 +94,9 @@ def threads() -> list[str]:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_a_database_that_is_well(database_url: str, driver: str) -> None:
+def test_a_database_that_is_well(postgres_url: str, driver: str) -> None:
     """Reached, beside the app's pool and its events; named without its user."""
-    engine = engine_for(database_url, driver)
+    engine = engine_for(postgres_url, driver)
     heard: list[str] = []
 
     def hear(*_: Any) -> None:
@@ -135,9 +129,9 @@ def test_a_database_that_is_gone(driver: str) -> None:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_a_database_that_does_not_exist(database_url: str, driver: str) -> None:
+def test_a_database_that_does_not_exist(postgres_url: str, driver: str) -> None:
     """The server is there, and of no use."""
-    engine = engine_for(database_url.replace("/postgres?", "/no_such_thing?"), driver)
+    engine = engine_for(postgres_url.replace("/postgres?", "/no_such_thing?"), driver)
     (found,) = find(database_checks.targets, settle=1)
     assert found.error is not None
     assert found.error != LATE
@@ -186,8 +180,8 @@ class Relay:
 
 
 @pytest.fixture
-def relay(database_url: str) -> Iterator[Relay]:
-    folder = database_url.partition("host=")[2]
+def relay(postgres_url: str) -> Iterator[Relay]:
+    folder = postgres_url.partition("host=")[2]
     made = Relay(f"{folder}/.s.PGSQL.5432")
     yield made
     made.close()
@@ -218,10 +212,10 @@ def wait_until(met: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize(("given", "expected"), [({}, 2), ({"connect_timeout": 7}, 7)])
 def test_time_outs_are_for_our_connections_alone(
-    database_url: str, given: Any, expected: int
+    postgres_url: str, given: Any, expected: int
 ) -> None:
     """And what the app itself has set stays."""
-    url = database_url.replace("postgresql:", "postgresql+psycopg:", 1)
+    url = postgres_url.replace("postgresql:", "postgresql+psycopg:", 1)
     engine = create_engine(url, connect_args=given)
     told: list[Any] = []
     dbapi = engine.dialect.loaded_dbapi
@@ -241,9 +235,9 @@ def test_time_outs_are_for_our_connections_alone(
     assert told == [expected, given.get("connect_timeout")]
 
 
-def test_an_engine_with_listeners_and_creator(database_url: str) -> None:
+def test_an_engine_with_listeners_and_creator(postgres_url: str) -> None:
     """The connection is made as the app's are: a token is put in, a creator is called."""
-    engine = engine_for(database_url.replace("//postgres", "//nobody", 1), "psycopg")
+    engine = engine_for(postgres_url.replace("//postgres", "//nobody", 1), "psycopg")
     assert engine.url.username == "nobody"
 
     @event.listens_for(engine, "do_connect")
@@ -256,7 +250,7 @@ def test_an_engine_with_listeners_and_creator(database_url: str) -> None:
         import psycopg
 
         made.append(1)
-        return psycopg.connect(database_url)
+        return psycopg.connect(postgres_url)
 
     with_creator = create_engine("postgresql+psycopg://", creator=create)
     found = find(database_checks.targets, settle=1)
@@ -265,20 +259,20 @@ def test_an_engine_with_listeners_and_creator(database_url: str) -> None:
     del with_creator
 
 
-def test_each_database_once(database_url: str) -> None:
+def test_each_database_once(postgres_url: str) -> None:
     """Engines for one URL are one, sync and async are two; no more than eight of a kind."""
-    kept = [engine_for(database_url, "psycopg") for _ in range(3)]
+    kept = [engine_for(postgres_url, "psycopg") for _ in range(3)]
     kept.append(kept[0].execution_options(isolation_level="AUTOCOMMIT"))
-    kept.append(engine_for(database_url, "asyncpg"))
+    kept.append(engine_for(postgres_url, "asyncpg"))
     assert len(database_checks.targets()) == 2
     kept += [create_engine(f"sqlite:///{n}.db") for n in range(20)]
     assert len(checks.targets()) == checks.MOST_OF_A_KIND
     assert [target.title for target in checks.targets()][2] == "sqlite 0.db"
 
 
-def test_nothing_is_kept_alive(database_url: str) -> None:
+def test_nothing_is_kept_alive(postgres_url: str) -> None:
     """An engine that the app drops is asked no more, though it was found before."""
-    engine, held = engine_for(database_url, "asyncpg"), Checks()
+    engine, held = engine_for(postgres_url, "asyncpg"), Checks()
     pool = redis.ConnectionPool()
     redis.Redis(connection_pool=pool)
     assert len(checks.targets()) == 2

@@ -54,15 +54,6 @@ def in_memory() -> Engine:
 
 
 @pytest.fixture
-def database(telemetry: Telemetry) -> Iterator[Telemetry]:
-    _guard.faults.clear()
-    DatabaseInstrumentor().instrument(on=True, skip_dep_check=True)
-    yield telemetry
-    DatabaseInstrumentor().uninstrument()
-    assert dict(_guard.faults) == {}
-
-
-@pytest.fixture
 def engine(database: Telemetry) -> Iterator[Engine]:
     """One with the table in it, and nothing sent so far."""
     engine = in_memory()

@@ -15,7 +15,6 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, declarative_base
 
-from otelier import _guard
 from otelier.instrumentation.database import DatabaseInstrumentor
 from tests.conftest import Telemetry
 from tests.instrumentation.test_database import attributes
@@ -47,15 +46,6 @@ def url(part: Callable[[Any], Any]) -> URL:
     Thing.__table__.metadata.create_all(engine)
     engine.dispose()
     return found
-
-
-@pytest.fixture
-def database(telemetry: Telemetry, url: URL) -> Iterator[Telemetry]:
-    _guard.faults.clear()
-    DatabaseInstrumentor().instrument(on=True, skip_dep_check=True)
-    yield telemetry
-    DatabaseInstrumentor().uninstrument()
-    assert dict(_guard.faults) == {}
 
 
 @pytest.fixture

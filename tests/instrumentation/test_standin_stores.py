@@ -17,7 +17,6 @@ from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Engine
 
 from otelier.instrumentation import standin, standin_stores
-from otelier.instrumentation.database import DatabaseInstrumentor
 from otelier.instrumentation.observe import Patches
 from tests.conftest import Telemetry
 
@@ -33,13 +32,6 @@ def stand_ins(telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch) -> Iterator
         standin_stores.put_in(patches, library, {"on": True})
     yield
     patches.restore()
-
-
-@pytest.fixture
-def database(telemetry: Telemetry) -> Iterator[Telemetry]:
-    DatabaseInstrumentor().instrument(on=True, skip_dep_check=True)
-    yield telemetry
-    DatabaseInstrumentor().uninstrument()
 
 
 @pytest.fixture

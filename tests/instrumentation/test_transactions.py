@@ -18,8 +18,6 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
-from otelier import _guard
-from otelier.instrumentation.database import DatabaseInstrumentor
 from tests.conftest import Telemetry
 from tests.instrumentation.asking import ask
 from tests.instrumentation.pooled import ended
@@ -45,15 +43,6 @@ def url(postgres_url: str) -> Iterator[URL]:
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE numbered"))
     engine.dispose()
-
-
-@pytest.fixture
-def database(telemetry: Telemetry, url: URL) -> Iterator[Telemetry]:
-    _guard.faults.clear()
-    DatabaseInstrumentor().instrument(on=True, skip_dep_check=True)
-    yield telemetry
-    DatabaseInstrumentor().uninstrument()
-    assert dict(_guard.faults) == {}
 
 
 @pytest.fixture
