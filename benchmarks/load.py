@@ -127,9 +127,12 @@ class Connection:
         is_last = not data or self._question is ERROR
         self._received = b""
         if is_last:  # a server closes a connection whose app has failed
-            self.close()
-            self._open()
+            self.renew()
         return is_right
+
+    def renew(self) -> None:
+        self.close()
+        self._open()
 
     def close(self) -> None:
         self._poll.unregister(self._socket)
@@ -192,6 +195,7 @@ class Run:
     def _take_answers(self) -> None:
         for number, _ in self._poll.poll(self._seconds_to_wait()):
             if (connection := self._busy.get(number)) is None:
+                self._renew(number)
                 continue
             is_right = connection.answer()
             if is_right is None:
@@ -204,6 +208,13 @@ class Run:
             self._wrong += not is_right
         if time.perf_counter() - self._heard > PATIENCE_SECONDS:
             raise TimeoutError(f"no answer for {PATIENCE_SECONDS:.0f} s")
+
+    def _renew(self, number: int) -> None:
+        """A server closes a connection on which nothing was asked for some seconds."""
+        for connection in self._idle:
+            if connection.number == number:
+                connection.renew()
+                return
 
     def _seconds_to_wait(self) -> float:
         """Until the next request is due, if somebody is free to send it."""
