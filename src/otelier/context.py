@@ -65,7 +65,7 @@ class RequestContext:
         self.encoded: tuple[bytes, bytes] | None = None
         """Ids and bound values as attributes of a span and of a log record; the encoder keeps
         them here."""
-        self.as_fields: tuple[object, tuple[int, int], str] | None = None
+        self.as_fields: tuple[object, tuple[int, ...], str] | None = None
         """Ids as fields of a line, by what names, beside which trace and span; lines keep them
         here."""
         self.mount_prefix = ""

@@ -29,6 +29,7 @@ from otelier.tracebacks import stack_of
 
 _MOST_KEPT = 4096
 _MOST_EXTRAS = 128
+_NO_SPAN = (0, 0, 0)
 
 
 class Records:
@@ -44,17 +45,18 @@ class Records:
         self._levels: dict[tuple[int, str], tuple[int, str]] = {}
 
     def emit(self, record: logging.LogRecord, entry: Entry) -> None:
-        """Send a record of `logging`, which says `entry`."""
-        name = record.name
-        given, event = entry.extra, entry.event
-        stack = event.get("exception") if event else None
-        error = exception_of(record) if record.exc_info else None
-        box = current_request.get()
-        if error is not None and is_recorded(error):
+        """Send a record of `logging`, which says `entry`, unless loguru has had it sent."""
+        if Handed.is_on and handed.has(entry.text):
             return
-        extra = None
-        if given or error is not None or stack:
-            extra = _attributes(given, box, error, stack)
+        name = record.name
+        box, extra = entry.box, None
+        if entry.extra or entry.event or record.exc_info:
+            error = exception_of(record)
+            if error is not None and is_recorded(error):
+                return
+            stack = entry.event.get("exception") if entry.event else None
+            extra = _attributes(entry.extra, box, error, stack)
+        trace_id, span_id, flags = entry.ids or _NO_SPAN
         level = record.levelno, record.levelname
         number, level_name = self._levels.get(level) or self._level(level)
         self._write(
@@ -69,7 +71,9 @@ class Records:
                 or self._source(record.pathname, record.funcName, record.lineno),
                 extra,
                 box,
-                *ids(current_span()),
+                trace_id,
+                span_id,
+                flags,
             )
         )
 
