@@ -1,0 +1,184 @@
+"""The line of the app that has asked for what runs now: file, function and line number.
+
+The nearest frame outside of Python's own library, of installed packages and of Otelier; of an app
+that is itself installed, the nearest frame of a package that is no framework. SQLAlchemy runs async
+engines in a greenlet of their own: the app's frames are those of the greenlet that waits for it.
+Where a task has been made of a call of SQLAlchemy itself (`wait_for`, `gather`, `TaskGroup`), they
+are those of the task that waits for that one. What lies beyond the event loop has asked for
+nothing. Handed to a thread as it is (`run_in_threadpool(session.execute, …)`), it has no line.
+
+Runs where the statement ended, in 10 to 50 microseconds: for what is told, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import sysconfig
+from collections.abc import Coroutine, Iterator
+from enum import Enum, auto
+from functools import lru_cache, partial
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_ITERABLE_COROUTINE
+from itertools import chain
+from pathlib import Path
+from types import FrameType, FunctionType
+from typing import Any, NamedTuple
+
+_MOST_FILES = 2048
+_MOST_FRAMES = 500
+_MOST_TASKS = 4
+"""That wait for each other, and are looked through."""
+
+_ASYNC = CO_COROUTINE | CO_ASYNC_GENERATOR
+_DRIVEN = _ASYNC | CO_GENERATOR | CO_ITERABLE_COROUTINE
+
+_INSTALLED = ("/site-packages/", "/dist-packages/")
+_INNER = tuple(
+    f"{folder}/"
+    for folder in (
+        sysconfig.get_path("stdlib"),
+        sysconfig.get_path("platstdlib"),
+        sysconfig.get_path("scripts"),
+        Path(__file__).parents[1].as_posix(),
+    )
+)
+# Packages through which an app talks to its database, or is talked to.
+_FRAMEWORKS = frozenset(
+    (
+        *("sqlalchemy", "sqlmodel", "greenlet", "opentelemetry", "wrapt"),
+        *(
+            "aiomysql",
+            "aiosqlite",
+            "asyncmy",
+            "asyncpg",
+            "pg8000",
+            "psycopg",
+            "psycopg2",
+            "pymysql",
+        ),
+        *("anyio", "asgiref", "fastapi", "gunicorn", "hypercorn", "starlette", "uvicorn", "uvloop"),
+    )
+)
+
+
+class Line(NamedTuple):
+    """Where in the app's code."""
+
+    file: str
+    function: str
+    number: int
+
+
+class _Place(Enum):
+    APP = auto()
+    PACKAGE = auto()
+    INNER = auto()
+
+
+def calling_line() -> Line | None:
+    """Of the app, outward from whoever calls this; None where nothing says."""
+    second = None
+    for frame in chain(_stack(sys._getframe(1)), _waiting_frames()):
+        place = _place(frame.f_code.co_filename)
+        if place is _Place.APP:
+            return _line(frame)
+        if place is _Place.PACKAGE and second is None:
+            second = _line(frame)
+    return second
+
+
+def _line(frame: FrameType) -> Line:
+    return Line(frame.f_code.co_filename, frame.f_code.co_name, frame.f_lineno or 0)
+
+
+@lru_cache(maxsize=_MOST_FILES)
+def _place(file: str) -> _Place:
+    file = file.replace("\\", "/")
+    for folder in _INSTALLED:
+        _, found, path = file.rpartition(folder)
+        if found:
+            package = path.partition("/")[0].removesuffix(".py")
+            is_inner = package in _FRAMEWORKS or file.startswith(_INNER[-1])
+            return _Place.INNER if is_inner else _Place.PACKAGE
+    # `<string>`: what libraries make of templates, decorators of SQLAlchemy above all.
+    return _Place.INNER if file.startswith(("<", *_INNER)) else _Place.APP
+
+
+def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+    """From this frame outward, through the greenlets that wait for this one."""
+    yield from _outward(frame)
+    greenlet = sys.modules.get("greenlet")
+    waiting = greenlet.getcurrent().parent if greenlet is not None else None
+    for _ in range(_MOST_TASKS):
+        if waiting is None:
+            return
+        yield from _outward(waiting.gr_frame)
+        waiting = waiting.parent
+
+
+def _outward(frame: FrameType | None) -> Iterator[FrameType]:
+    """Up to what drives a coroutine: behind that is the event loop."""
+    is_async = False
+    for _ in range(_MOST_FRAMES):
+        if frame is None or (is_async and not frame.f_code.co_flags & _DRIVEN):
+            return
+        is_async = is_async or bool(frame.f_code.co_flags & _ASYNC)
+        yield frame
+        frame = frame.f_back
+
+
+def _waiting_frames() -> Iterator[FrameType]:
+    """Of the tasks that wait for this one, innermost first."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs in this thread
+        return
+    for _ in range(_MOST_TASKS):
+        task = _waiting_for(task) if task is not None else None
+        if task is None:
+            return
+        coroutine = task.get_coro()
+        if isinstance(coroutine, Coroutine):
+            yield from reversed(list(_awaited(coroutine)))
+
+
+def _awaited(coroutine: Any) -> Iterator[FrameType]:
+    """A suspended coroutine's frame, that of what it awaits, and so on."""
+    for _ in range(_MOST_FRAMES):
+        for kind in ("cr", "gi", "ag"):
+            frame = getattr(coroutine, f"{kind}_frame", None)
+            if frame is not None:
+                yield frame
+                inner = "gi_yieldfrom" if kind == "gi" else f"{kind}_await"
+                coroutine = getattr(coroutine, inner)
+                break
+        else:
+            return
+
+
+def _waiting_for(task: asyncio.Task[Any]) -> asyncio.Task[Any] | None:
+    """Who waits for it: for itself, or for something that its end is to settle."""
+    ends: list[Any] = [task]
+    for called, *_ in getattr(task, "_callbacks", None) or ():
+        ends += _held_by(called)
+    for other in asyncio.all_tasks():
+        waits_for = getattr(other, "_fut_waiter", None)
+        if other is not task and any(end is other or end is waits_for for end in ends):
+            return other
+    return None
+
+
+def _held_by(called: Any) -> list[Any]:
+    """What a callback of asyncio's own knows: a future that it settles, or the task of a group."""
+    if isinstance(called, partial):
+        return list(called.args)
+    if isinstance(called, FunctionType):
+        return [cell.cell_contents for cell in called.__closure__ or () if _is_full(cell)]
+    return [getattr(getattr(called, "__self__", None), "_parent_task", None)]
+
+
+def _is_full(cell: Any) -> bool:
+    try:
+        return isinstance(cell.cell_contents, asyncio.Future)
+    except ValueError:
+        return False
