@@ -1,12 +1,13 @@
-"""An app with slow statements, by each way to send one; what `# line:` marks is where it is sent."""
+"""An app with slow statements, by each way to send one; `# line:` marks where it is sent."""
+
+from __future__ import annotations
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
-from fastapi import Depends, FastAPI, WebSocket
+from fastapi import BackgroundTasks, Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import text
 from sqlalchemy.engine import Engine
@@ -28,7 +29,7 @@ def lines() -> dict[str, int]:
     }
 
 
-def app_of(engine: Engine, asynchronous: AsyncEngine) -> FastAPI:
+def app_of(engine: Engine, asynchronous: AsyncEngine) -> FastAPI:  # noqa: C901
     app = FastAPI()
 
     @app.get("/sync/{seconds}")
@@ -55,11 +56,6 @@ def app_of(engine: Engine, asynchronous: AsyncEngine) -> FastAPI:
         async with asynchronous.connect() as connection:
             await connection.execute(SLEEP, {"seconds": seconds})  # line: connection
 
-    @app.get("/stream/{seconds}")
-    async def stream(seconds: float) -> None:
-        async with asynchronous.connect() as connection:
-            await connection.stream(SLEEP, {"seconds": seconds})  # line: stream
-
     @app.get("/run_sync/{seconds}")
     async def run_sync(seconds: float) -> None:
         def inner(session: Session) -> None:
@@ -79,25 +75,27 @@ def app_of(engine: Engine, asynchronous: AsyncEngine) -> FastAPI:
     @app.get("/wait_for/{seconds}")
     async def wait_for(seconds: float) -> None:
         async with AsyncSession(asynchronous) as session:
-            await asyncio.wait_for(session.execute(SLEEP, {"seconds": seconds}), 5)  # line: wait_for
+            asked = session.execute(SLEEP, {"seconds": seconds})
+            await asyncio.wait_for(asked, 5)  # line: wait_for
 
     @app.get("/gather/{seconds}")
     async def gather(seconds: float) -> None:
         async with AsyncSession(asynchronous) as session:
-            await asyncio.gather(session.execute(SLEEP, {"seconds": seconds}))  # line: gather
+            asked = session.execute(SLEEP, {"seconds": seconds})
+            await asyncio.gather(asked)  # line: gather
 
     @app.get("/group/{seconds}")
     async def group(seconds: float) -> None:
-        async with AsyncSession(asynchronous) as session:
-            async with asyncio.TaskGroup() as tasks:  # line: group
-                tasks.create_task(session.execute(SLEEP, {"seconds": seconds}))
+        session, tasks = AsyncSession(asynchronous), asyncio.TaskGroup()
+        async with session, tasks:  # line: group
+            tasks.create_task(session.execute(SLEEP, {"seconds": seconds}))
 
     async def depended(seconds: float) -> None:
         async with AsyncSession(asynchronous) as session:
             await session.execute(SLEEP, {"seconds": seconds})  # line: depended
 
-    @app.get("/depends/{seconds}")
-    async def depends(_: Any = Depends(depended)) -> None: ...
+    @app.get("/depends/{seconds}", dependencies=[Depends(depended)])
+    async def depends() -> None: ...
 
     @app.get("/repeated/{times}")
     def repeated(times: int) -> None:
@@ -117,8 +115,28 @@ def app_of(engine: Engine, asynchronous: AsyncEngine) -> FastAPI:
             for number in range(times):
                 connection.execute(text(f"SELECT 1 AS a{number}"))
 
-    @app.websocket("/socket")
-    async def socket(socket: WebSocket) -> None:
-        await socket.accept()
+    @app.get("/paused/{times}")
+    async def paused(times: int) -> None:
+        async with AsyncSession(asynchronous) as session:
+            for number in range(times):
+                if number and number % 20 == 0:
+                    await asyncio.sleep(1.05)
+                await session.execute(text("SELECT 'pause'"))
+
+    @app.get("/behind/{times}")
+    def behind(times: int, tasks: BackgroundTasks) -> None:
+        tasks.add_task(repeated, times)
+
+    @app.get("/many/{times}")
+    def many(times: int) -> None:
+        with engine.connect() as connection:
+            for _ in range(times):
+                connection.execute(SLEEP, {"seconds": 0.002})
+
+    @app.get("/fails")
+    def fails() -> None:
+        with engine.connect() as connection:
+            connection.execute(text("SET statement_timeout = 100"))
+            connection.execute(text("SELECT pg_sleep(9), 'swordfish'"))  # line: fails
 
     return app
