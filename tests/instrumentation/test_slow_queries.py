@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -211,3 +213,14 @@ def test_loops_of_many_requests(app: FastAPI, database: Telemetry) -> None:
     for _ in range(12):
         assert ask(app, "/repeated/50").status == 200
     assert len({about(each)["http.request.id"] for each in told(database, REPEATED)}) == 10
+
+
+def test_the_page(http: Telemetry, database: Telemetry) -> None:
+    """The program in docs/slow_queries.md leaves the record that the page shows."""
+    page = (Path(__file__).parents[2] / "docs" / "slow_queries.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    known: dict[str, Any] = {"__name__": "main"}
+    exec(compile(program, "/app/main.py", "exec"), known)
+    assert ask(known["app"], "/orders").status == 200
+    (record,) = told(database, REPEATED)
+    assert f"```\n{record.body}\n```" in page

@@ -7,7 +7,7 @@ Where a task has been made of a call of SQLAlchemy itself (`wait_for`, `gather`,
 are those of the task that waits for that one. What lies beyond the event loop has asked for
 nothing. Handed to a thread as it is (`run_in_threadpool(session.execute, …)`), it has no line.
 
-Runs where the statement ended, in 10 to 50 microseconds: for what is told, and nothing else.
+Runs where the statement ended, in some 10 microseconds: for what is told, and nothing else.
 """
 
 from __future__ import annotations

@@ -101,9 +101,10 @@ class Plans:
         """Of a statement that has just ended; returns at once."""
         if many or kind.database.system not in _ASK or len(parameters or ()) > _MOST_PARAMETERS:
             return
-        if self._going is not None and self._going.is_alive():
+        # Half a millisecond is what it takes to be sure: that is the thread's.
+        if (kind.of.operation or "SELECT").upper() != "SELECT":
             return
-        if not only_reads(statement, kind.database.grammar):
+        if self._going is not None and self._going.is_alive():
             return
         if self._of_one.take(shown(kind)) is None or self._allowance.take("all") is None:
             return
@@ -117,6 +118,9 @@ class Plans:
 
 def _answer(question: _Question) -> None:
     try:
+        kind = question.kind
+        if not only_reads(question.statement, kind.database.grammar):
+            return
         attach(TelemetryContext(dict.fromkeys(SUPPRESSIONS, True)))
         plan = asyncio.run(_plan(question))
         if plan:

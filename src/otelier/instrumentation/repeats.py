@@ -6,7 +6,7 @@ the number that it came to by then. One record a request at most, and `MOST_A_MI
 statement. A second without a statement begins the count anew: a stream or a websocket that asks
 every now and then is no loop.
 
-Runs where the statement ended; 0.1 microseconds more than counting statements alone.
+Runs where the statement ended; 0.1 to 0.2 microseconds more than counting statements alone.
 """
 
 from __future__ import annotations
