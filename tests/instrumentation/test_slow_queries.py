@@ -69,13 +69,20 @@ def eager(telemetry: Telemetry) -> Iterator[Telemetry]:
         yield telemetry
 
 
-@pytest.fixture(params=ASYNC)
-def app(http: Telemetry, postgres_url: str, request: Any) -> Iterator[FastAPI]:
+@pytest.fixture
+def driver() -> str:
+    """Of the async engine."""
+    return ASYNC[0]
+
+
+@pytest.fixture
+def app(http: Telemetry, postgres_url: str, driver: str) -> Iterator[FastAPI]:
     url = make_url(postgres_url)
     engine = create_engine(url.set(drivername=f"postgresql+{SYNC}"), future=True)
-    driver = f"postgresql+{request.param}"
     # Each request has a loop of its own.
-    asynchronous = create_async_engine(url.set(drivername=driver), poolclass=NullPool)
+    asynchronous = create_async_engine(
+        url.set(drivername=f"postgresql+{driver}"), poolclass=NullPool
+    )
     engine.connect().close()
     yield slow_app.app_of(engine, asynchronous)
     engine.dispose()
@@ -105,6 +112,7 @@ def test_one_of_two(app: FastAPI, database: Telemetry, path: str) -> None:
     assert 0.6 < about(record)["otelier.db.query.seconds"] < 2
 
 
+@pytest.mark.parametrize("driver", ASYNC)
 @pytest.mark.parametrize(("path", "mark"), WAYS)
 def test_the_line(app: FastAPI, eager: Telemetry, path: str, mark: str) -> None:
     """It is the app's, whatever stands between it and the driver."""
