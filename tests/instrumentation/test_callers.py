@@ -6,7 +6,6 @@ import asyncio
 import sys
 import sysconfig
 import threading
-from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -14,7 +13,15 @@ import pytest
 
 from otelier.instrumentation.callers import Line, calling_line
 
+BESIDE = "/opt/python"
 INSTALLED = "/srv/venv/lib/python3.13/site-packages"
+
+
+def module_of(file: str) -> str:
+    """As Python would name it: folders of `sys.path` are not part of it."""
+    for folder in (INSTALLED, BESIDE, "/app"):
+        file = file.removeprefix(f"{folder}/")
+    return file.removesuffix(".py").replace("/", ".")
 
 
 def chain_of(*files: str) -> Any:
@@ -22,7 +29,7 @@ def chain_of(*files: str) -> Any:
     called: Any = calling_line
     for number, file in reversed(list(enumerate(files))):
         code: CodeType = compile(f"def f{number}(): return called()", file, "exec")
-        known = {"called": called}
+        known = {"called": called, "__name__": module_of(file)}
         exec(code, known)
         called = known[f"f{number}"]
     return called
@@ -37,7 +44,8 @@ def chain_of(*files: str) -> Any:
         (("/app/a.py", f"{sysconfig.get_path('stdlib')}/contextlib.py"), "/app/a.py"),
         (("/app/a.py", "<string>", "<frozen runpy>"), "/app/a.py"),
         (("/app/a.py", "/usr/lib/python3/dist-packages/records.py"), "/app/a.py"),
-        (("/app/a.py", str(Path(calling_line.__code__.co_filename))), "/app/a.py"),
+        (("/app/a.py", f"{BESIDE}/sqlalchemy/orm/session.py"), "/app/a.py"),
+        (("/app/a.py", f"{BESIDE}/otelier/instrumentation/database.py"), "/app/a.py"),
         (("/app/a.py", f"{INSTALLED}/shop/orders.py"), "/app/a.py"),
     ],
 )

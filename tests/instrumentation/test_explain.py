@@ -20,18 +20,18 @@ from otelier.instrumentation.read_only import only_reads
 from otelier.sql_text import MYSQL, POSTGRES, SQLITE
 from tests.conftest import Telemetry
 from tests.instrumentation.test_database_postgres import ASYNC, SYNC
-from tests.instrumentation.test_slow_queries import SLOW, about, observed, told
+from tests.instrumentation.test_slow_queries import about, observed, told
 
 PLAN = "otelier.db.query_plan"
 ASKED = text(
-    "SELECT pg_sleep(0.02) FROM plans WHERE word <> :word AND 'swordfish' <> word LIMIT 7341"
+    "SELECT pg_sleep(0.05) FROM plans WHERE word <> :word AND 'swordfish' <> word LIMIT 7341"
 )
 
 
 @pytest.fixture
 def explained(telemetry: Telemetry) -> Iterator[Telemetry]:
-    """What takes ten milliseconds is slow, and explained."""
-    with observed(telemetry, slow_seconds=0.01, explain=True):
+    """What takes 50 milliseconds is slow, and explained."""
+    with observed(telemetry, slow_seconds=0.05, explain=True):
         yield telemetry
 
 
@@ -70,6 +70,11 @@ def wait() -> None:
         sleep(0.005)
 
 
+def slow(telemetry: Telemetry) -> list[Any]:
+    """What was made to be slow: on a busy machine anything may be."""
+    return [each for each in told(telemetry) if "pg_sleep" in about(each)["db.query.text"]]
+
+
 def plans(telemetry: Telemetry) -> list[Any]:
     wait()
     return told(telemetry, PLAN)
@@ -79,10 +84,10 @@ def test_a_plan(explained: Telemetry, engine: Engine) -> None:
     """A record of its own in the trace of the slow one, with its hash, and no literal in it."""
     with get_tracer("tests").start_as_current_span("request"), engine.connect() as connection:
         connection.execute(ASKED, {"word": "hunter2"})
-    ((plan,), (slow,)) = plans(explained), told(explained)
-    assert (plan.trace_id, plan.span_id) == (slow.trace_id, slow.span_id)
+    ((plan,), (record,)) = plans(explained), slow(explained)
+    assert (plan.trace_id, plan.span_id) == (record.trace_id, record.span_id)
     same = ("otelier.db.query.hash", "db.query.text", "db.query.summary")
-    assert [about(plan)[name] for name in same] == [about(slow)[name] for name in same]
+    assert [about(plan)[name] for name in same] == [about(record)[name] for name in same]
     assert plan.severity_text == "INFO"
     lines = about(plan)["otelier.db.query.plan"].splitlines()
     assert lines[0].startswith("Limit  (cost=0.00..")
@@ -135,7 +140,7 @@ def test_nobody_waits(explained: Telemetry, engine: Engine) -> None:
         connection.execute(text("SELECT 1"))
         assert perf_counter() - began < 0.1
         assert plans(explained) == []
-    assert len(told(explained)) == 1
+    assert len(slow(explained)) == 1
 
 
 def test_once(explained: Telemetry, engine: Engine) -> None:
@@ -144,33 +149,33 @@ def test_once(explained: Telemetry, engine: Engine) -> None:
         for number in range(3):
             connection.execute(ASKED, {"word": str(number)})
             wait()
-    assert (len(told(explained)), len(plans(explained))) == (3, 1)
+    assert (len(slow(explained)), len(plans(explained))) == (3, 1)
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE plans SET word = 'x' WHERE pg_sleep(0.02) IS NULL",
-        "SELECT pg_sleep(0.02), word FROM plans LIMIT 1 FOR UPDATE",
+        "UPDATE plans SET word = 'x' WHERE pg_sleep(0.05) IS NULL",
+        "SELECT pg_sleep(0.05), word FROM plans LIMIT 1 FOR UPDATE",
         "WITH gone AS (DELETE FROM plans WHERE word = 'x' RETURNING id) "
-        "SELECT pg_sleep(0.02) FROM plans LIMIT 1",
-        "SELECT pg_sleep(0.02)::text AS a INTO TEMPORARY other",
-        "SELECT pg_sleep(0.02), nextval('plans_id_seq')",
+        "SELECT pg_sleep(0.05) FROM plans LIMIT 1",
+        "SELECT pg_sleep(0.05)::text AS a INTO TEMPORARY other",
+        "SELECT pg_sleep(0.05), nextval('plans_id_seq')",
     ],
 )
 def test_what_writes_has_none(explained: Telemetry, engine: Engine, statement: str) -> None:
     with engine.connect() as connection:
         connection.execute(text(statement))
-    assert (len(told(explained)), plans(explained)) == (1, [])
+    assert (len(slow(explained)), plans(explained)) == (1, [])
 
 
 def test_one_that_cannot_be_explained(explained: Telemetry, engine: Engine) -> None:
     """A table of this session alone: no plan, and no fault of ours."""
     with engine.connect() as connection:
         connection.execute(text("CREATE TEMPORARY TABLE own (n int)"))
-        connection.execute(text("SELECT pg_sleep(0.02), count(*) FROM own"))
+        connection.execute(text("SELECT pg_sleep(0.05), count(*) FROM own"))
         assert plans(explained) == []
-    assert len(told(explained, SLOW)) == 1
+    assert len(slow(explained)) == 1
 
 
 def test_of_sqlite(explained: Telemetry, tmp_path: Path) -> None:
@@ -179,7 +184,7 @@ def test_of_sqlite(explained: Telemetry, tmp_path: Path) -> None:
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE plans (id integer PRIMARY KEY, word text)"))
         connection.execute(text("INSERT INTO plans VALUES (7341, 'x')"))
-    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)"
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600000)"
     asked = f"{numbers} SELECT max(i) FROM n, plans WHERE id = :id AND word <> 'swordfish'"
     with engine.connect() as connection:
         connection.execute(text(asked), {"id": 7341}).all()

@@ -20,7 +20,6 @@ from enum import Enum, auto
 from functools import lru_cache, partial
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_ITERABLE_COROUTINE
 from itertools import chain
-from pathlib import Path
 from types import FrameType, FunctionType
 from typing import Any, NamedTuple
 
@@ -39,13 +38,12 @@ _INNER = tuple(
         sysconfig.get_path("stdlib"),
         sysconfig.get_path("platstdlib"),
         sysconfig.get_path("scripts"),
-        Path(__file__).parents[1].as_posix(),
     )
 )
 # Packages through which an app talks to its database, or is talked to.
 _FRAMEWORKS = frozenset(
     (
-        *("sqlalchemy", "sqlmodel", "greenlet", "opentelemetry", "wrapt"),
+        *("otelier", "opentelemetry", "wrapt", "sqlalchemy", "sqlmodel", "greenlet"),
         *(
             "aiomysql",
             "aiosqlite",
@@ -79,7 +77,7 @@ def calling_line() -> Line | None:
     """Of the app, outward from whoever calls this; None where nothing says."""
     second = None
     for frame in chain(_stack(sys._getframe(1)), _waiting_frames()):
-        place = _place(frame.f_code.co_filename)
+        place = _place(frame.f_code.co_filename, str(frame.f_globals.get("__name__")))
         if place is _Place.APP:
             return _line(frame)
         if place is _Place.PACKAGE and second is None:
@@ -92,14 +90,13 @@ def _line(frame: FrameType) -> Line:
 
 
 @lru_cache(maxsize=_MOST_FILES)
-def _place(file: str) -> _Place:
+def _place(file: str, module: str) -> _Place:
+    """By the module's name too: `pip install --target` puts frameworks beside an app."""
+    if module.partition(".")[0] in _FRAMEWORKS:
+        return _Place.INNER
     file = file.replace("\\", "/")
-    for folder in _INSTALLED:
-        _, found, path = file.rpartition(folder)
-        if found:
-            package = path.partition("/")[0].removesuffix(".py")
-            is_inner = package in _FRAMEWORKS or file.startswith(_INNER[-1])
-            return _Place.INNER if is_inner else _Place.PACKAGE
+    if any(folder in file for folder in _INSTALLED):
+        return _Place.PACKAGE
     # `<string>`: what libraries make of templates, decorators of SQLAlchemy above all.
     return _Place.INNER if file.startswith(("<", *_INNER)) else _Place.APP
 
