@@ -70,6 +70,17 @@ def app_of(engine: Engine, asynchronous: AsyncEngine) -> FastAPI:  # noqa: C901
 
         await run_in_threadpool(in_thread)
 
+    @app.get("/handed/{seconds}")
+    async def handed(seconds: float) -> None:
+        with Session(engine) as session:
+            await run_in_threadpool(session.execute, SLEEP, {"seconds": seconds})  # line: handed
+
+    @app.get("/to_thread/{seconds}")
+    async def to_thread(seconds: float) -> None:
+        with Session(engine) as session:
+            asked = session.execute, SLEEP, {"seconds": seconds}
+            await asyncio.to_thread(*asked)  # line: to_thread
+
     @app.get("/wait_for/{seconds}")
     async def wait_for(seconds: float) -> None:
         async with AsyncSession(asynchronous) as session:

@@ -38,6 +38,7 @@ WAYS = (
     *(("sync", "sync"), ("core", "core"), ("pool", "in_thread"), ("session", "session")),
     *(("connection", "connection"), ("run_sync", "inner"), ("depends", "depended")),
     *(("wait_for", "wait_for"), ("gather", "gather"), ("group", "group")),
+    *(("handed", "handed"), ("to_thread", "to_thread")),
 )
 
 

@@ -4,8 +4,8 @@ The nearest frame outside of Python's own library, of installed packages and of 
 that is itself installed, the nearest frame of a package that is no framework. SQLAlchemy runs async
 engines in a greenlet of their own: the app's frames are those of the greenlet that waits for it.
 Where a task has been made of a call of SQLAlchemy itself (`wait_for`, `gather`, `TaskGroup`), they
-are those of the task that waits for that one. What lies beyond the event loop has asked for
-nothing. Handed to a thread as it is (`run_in_threadpool(session.execute, …)`), it has no line.
+are those of the task that waits for that one, and so where a thread has been given such a call
+(`run_in_threadpool(session.execute, …)`). What lies beyond the event loop has asked for nothing.
 
 Runs where the statement ended, in some 10 microseconds: for what is told, and nothing else.
 """
@@ -15,13 +15,15 @@ from __future__ import annotations
 import asyncio
 import sys
 import sysconfig
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from enum import Enum, auto
 from functools import lru_cache, partial
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_ITERABLE_COROUTINE
 from itertools import chain
 from types import FrameType, FunctionType
 from typing import Any, NamedTuple
+
+from otelier import _guard
 
 _MOST_FILES = 2048
 _MOST_FRAMES = 500
@@ -74,9 +76,17 @@ class _Place(Enum):
 
 
 def calling_line() -> Line | None:
-    """Of the app, outward from whoever calls this; None where nothing says."""
+    """Of the app, outward from whoever calls this; None where nothing says. Never raises."""
+    try:
+        return _found(sys._getframe(1))
+    except Exception as error:  # what is told of a statement can do without
+        _guard.fault("looking for a line of the app", error)
+        return None
+
+
+def _found(start: FrameType) -> Line | None:
     second = None
-    for frame in chain(_stack(sys._getframe(1)), _waiting_frames()):
+    for frame in chain(_stack(start), _waiting_frames()):
         place = _place(frame.f_code.co_filename, str(frame.f_globals.get("__name__")))
         if place is _Place.APP:
             return _line(frame)
@@ -126,14 +136,12 @@ def _outward(frame: FrameType | None) -> Iterator[FrameType]:
 
 def _waiting_frames() -> Iterator[FrameType]:
     """Of the tasks that wait for this one, innermost first."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # no loop runs in this thread
-        return
+    ends = _ends()
     for _ in range(_MOST_TASKS):
-        task = _waiting_for(task) if task is not None else None
+        task = _waiting_for(ends)
         if task is None:
             return
+        ends = [task, *_settled_by(task)]
         coroutine = task.get_coro()
         if isinstance(coroutine, Coroutine):
             yield from reversed(list(_awaited(coroutine)))
@@ -153,25 +161,51 @@ def _awaited(coroutine: Any) -> Iterator[FrameType]:
             return
 
 
-def _waiting_for(task: asyncio.Task[Any]) -> asyncio.Task[Any] | None:
-    """Who waits for it: for itself, or for something that its end is to settle."""
-    ends: list[Any] = [task]
-    for called, *_ in getattr(task, "_callbacks", None) or ():
-        ends += _held_by(called)
-    for other in asyncio.all_tasks():
+def _ends() -> list[Any]:
+    """What somebody may wait for: the task that runs here, or what this thread was given to do."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs in this thread
+        return _given_to_thread()
+    return [] if task is None else [task, *_settled_by(task)]
+
+
+def _given_to_thread() -> list[Any]:
+    """By an executor of Python's or a worker of anyio's."""
+    for frame in _outward(sys._getframe(1)):
+        file, name = frame.f_code.co_filename.replace("\\", "/"), frame.f_code.co_name
+        if name == "run" and file.endswith("/concurrent/futures/thread.py"):
+            return _settled_by(getattr(frame.f_locals.get("self"), "future", None))
+        if name == "run" and file.endswith("/anyio/_backends/_asyncio.py"):
+            return [frame.f_locals.get("future")]
+    return []
+
+
+def _waiting_for(ends: Sequence[Any]) -> asyncio.Task[Any] | None:
+    """The task that waits for one of them, or is one: the last one that was found is no answer."""
+    futures = [end for end in ends if isinstance(end, asyncio.Future)]
+    if not futures:
+        return None
+    for other in asyncio.all_tasks(futures[0].get_loop()):
         waits_for = getattr(other, "_fut_waiter", None)
-        if other is not task and any(end is other or end is waits_for for end in ends):
+        if other is not ends[0] and any(end is other or end is waits_for for end in futures):
             return other
     return None
 
 
-def _held_by(called: Any) -> list[Any]:
-    """What a callback of asyncio's own knows: a future that it settles, or the task of a group."""
-    if isinstance(called, partial):
-        return list(called.args)
-    if isinstance(called, FunctionType):
-        return [cell.cell_contents for cell in called.__closure__ or () if _is_full(cell)]
-    return [getattr(getattr(called, "__self__", None), "_parent_task", None)]
+def _settled_by(future: Any) -> list[Any]:
+    """What its end is to settle, as callbacks of asyncio's own know it; the task of a group."""
+    found: list[Any] = []
+    callbacks = getattr(future, "_callbacks", None) or getattr(future, "_done_callbacks", None)
+    for entry in callbacks or ():
+        called = entry[0] if isinstance(entry, tuple) else entry
+        if isinstance(called, partial):
+            found += called.args
+        elif isinstance(called, FunctionType):
+            found += (cell.cell_contents for cell in called.__closure__ or () if _is_full(cell))
+        else:
+            found.append(getattr(getattr(called, "__self__", None), "_parent_task", None))
+    return found
 
 
 def _is_full(cell: Any) -> bool:
