@@ -7,14 +7,16 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, perf_counter, sleep
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from opentelemetry.trace import get_tracer
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import create_engine, event, exc, text
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from otelier.instrumentation import explain as explain_module
 from otelier.instrumentation import plan_text
 from otelier.instrumentation.read_only import only_reads
 from otelier.sql_text import MYSQL, POSTGRES, SQLITE
@@ -178,6 +180,18 @@ def test_one_that_cannot_be_explained(explained: Telemetry, engine: Engine) -> N
     assert len(slow(explained)) == 1
 
 
+def test_one_that_fails(explained: Telemetry, engine: Engine) -> None:
+    """By a time-out of the database's: its plan is what one wants to see."""
+    with engine.connect() as connection:
+        connection.execute(text("SET statement_timeout = 100"))
+        with pytest.raises(exc.DBAPIError):
+            connection.execute(text("SELECT pg_sleep(9) FROM plans WHERE word <> :w"), {"w": "x"})
+        (plan,) = plans(explained)
+    assert "Seq Scan on plans" in about(plan)["otelier.db.query.plan"]
+    (record,) = slow(explained)
+    assert about(record)["error.type"].endswith("QueryCanceled")
+
+
 def test_of_sqlite(explained: Telemetry, tmp_path: Path) -> None:
     """What it would search, and by which index."""
     engine = create_engine(f"sqlite:///{tmp_path}/plans.db", future=True)
@@ -292,6 +306,24 @@ def test_the_text_of_mysqls() -> None:
         "id=1 select_type=SIMPLE table=t type=ref key=t_a ref=const rows=3 "
         "Extra=Using where; Using index",
         "id=2 select_type=SIMPLE table=? ref=? rows=3.5",
+    ]
+
+
+def test_what_mysql_is_asked() -> None:
+    """NOT a server: a transaction that may only read, and no EXPLAIN that would run anything."""
+    asked: list[tuple[Any, ...]] = []
+    rows = [(1, "SIMPLE", "t")]
+    cursor = SimpleNamespace(
+        execute=lambda *given: asked.append(given),
+        fetchall=lambda: rows,
+        description=[("id",), ("select_type",), ("table",)],
+    )
+    explain = explain_module._ASK["mysql"]
+    told = explain(cursor, "SELECT a FROM t WHERE b = %s", ("swordfish",))
+    assert told == "id=1 select_type=SIMPLE table=t"
+    assert asked == [
+        ("START TRANSACTION READ ONLY",),
+        ("EXPLAIN FORMAT=TRADITIONAL SELECT a FROM t WHERE b = %s", ("swordfish",)),
     ]
 
 

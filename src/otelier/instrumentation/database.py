@@ -216,7 +216,8 @@ class Statements:
                 span.end()
                 kind.failed(why)(elapsed, span)
                 if elapsed >= self._slow_seconds:
-                    self._telling.failed(kind, span, elapsed, why[signals.ERROR_TYPE])
+                    what = told.engine, told.statement, told.parameters, False
+                    self._telling.slow(kind, span, elapsed, None, what, why[signals.ERROR_TYPE])
         except Exception as error:
             _guard.fault("ending a query", error)
 

@@ -29,11 +29,15 @@ class Telling:
         self._plans = Plans() if explain else None
 
     def slow(
-        self, kind: Kind, span: Span, elapsed: float, cursor: Any, what: tuple[Any, str, Any, bool]
+        self,
+        kind: Kind,
+        span: Span,
+        elapsed: float,
+        cursor: Any,
+        what: tuple[Any, str, Any, bool],
+        error_type: str | None = None,
     ) -> None:
         """what: engine, statement, its parameters, and whether these are several sets."""
-        if self._slow.take(kind, span, elapsed, cursor) and self._plans is not None:
+        is_told = self._slow.take(kind, span, elapsed, cursor, error_type)
+        if is_told and self._plans is not None:
             self._plans.ask(kind, span, *what)
-
-    def failed(self, kind: Kind, span: Span, elapsed: float, error_type: str) -> None:
-        self._slow.take(kind, span, elapsed, None, error_type)
