@@ -45,6 +45,7 @@ ROOMS: Sequence[frozenset[str]] = (
             "logformat",
             "marks",
             "privacy",
+            "query_signals",
             "rules",
             "secret_keys",
             "secret_pairs",

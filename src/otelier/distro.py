@@ -149,7 +149,13 @@ class Start:
         """What each of our instrumentors is given."""
         return {
             "fastapi": {"options": self._http_options()},
-            "sqlalchemy": {"on": True, "commenter": self.settings["OTELIER_SQLCOMMENTER"]},
+            "sqlalchemy": {
+                "on": True,
+                "commenter": self.settings["OTELIER_SQLCOMMENTER"],
+                "slow_seconds": self.settings["OTELIER_SLOW_QUERY_MS"] / 1000,
+                "most_repeats": self.settings["OTELIER_N_PLUS_ONE"],
+                "explain": self.settings["OTELIER_EXPLAIN"],
+            },
             "redis": {"on": True},
             "logging": {
                 "level": self.settings["OTELIER_LOG_LEVEL"],

@@ -7,6 +7,7 @@ the reference page, and the test that compares them with what arrives.
 
 from __future__ import annotations
 
+from otelier.query_signals import ROWS as _OF_QUERIES
 from otelier.signal import CODE as CODE
 from otelier.signal import DATABASE as DATABASE
 from otelier.signal import EXCEPTION as EXCEPTION
@@ -367,6 +368,7 @@ SIGNALS: tuple[Signal, ...] = (
     *_transaction_numbers(),
     _count(CACHE_HITS, "keys or fields that Redis had", "{key}", _READ),
     _count(CACHE_MISSES, "keys or fields that it did not have", "{key}", _READ),
+    *_OF_QUERIES,
     *_own_numbers(),
     _count(EXPORT_RECORDED, "records that delivery has been given", "{record}", "signal"),
     _count(

@@ -27,6 +27,7 @@ from otelier.instrumentation.echo import Echo, Message
 from otelier.instrumentation.headers import Headers
 from otelier.instrumentation.observe import SCHEMA_URL
 from otelier.instrumentation.outcome import CLIENT_LEFT, Instruments
+from otelier.instrumentation.spent import spent_by
 from otelier.sdk.lean_span import give, ids
 from otelier.tracebacks import stack_of
 from otelier.version import __version__
@@ -247,6 +248,8 @@ class Exchange(Passage):
                 _guard.fault("ending a request", error)
         if self._status is None and not self._is_websocket:
             self._echo.leave_to(self._cycle, self.request, self._began)
+        if self.request.notice is not None:
+            self.request.notice.tell(self.request)
         # The span keeps the box: without this they would keep each other until the collector runs.
         self.request.server_span = INVALID_SPAN
         self.leave()
@@ -279,7 +282,7 @@ class Exchange(Passage):
         about = (request, trace_id, span_id, flags)
         if self._error is not None:
             self._fails(span, self._error, about)
-        spent = _spent(request)
+        spent = spent_by(request)
         text = f"{outcome.shown} {elapsed / 1e6:.1f} ms"
         self._instruments.write(
             LeanLog(_ACCESS, ended_at, ended_at, _INFO, "INFO", text, outcome.preset, spent, *about)
@@ -325,16 +328,6 @@ class Exchange(Passage):
             LeanLog(_HTTP, now, now, _ERROR, "ERROR", text, None, attributes, *about)
         )
         mark_recorded(error)
-
-
-def _spent(request: RequestContext) -> dict[str, Any] | None:
-    """On the database; None for a request that has asked it nothing."""
-    if not request.db_statements:
-        return None
-    return {
-        signals.REQUEST_STATEMENTS: request.db_statements,
-        signals.REQUEST_SECONDS: request.db_seconds,
-    }
 
 
 def _has(span: Any, error: BaseException) -> bool:
