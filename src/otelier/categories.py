@@ -1,12 +1,13 @@
 """Who has to look after an exception: application, infrastructure or integration.
 
-Application is the app's own bug or refusal; infrastructure what it runs on (database, cache, broker,
-network, disk, memory); integration a service of somebody else's. The first that answers decides:
+Application is the app's own bug or refusal; infrastructure what it runs on (database, cache,
+broker, network, disk, memory); integration a service of somebody else's. The first that answers
+decides:
 
 1. rules of the user's, entry points of the group `otelier_error_category`: each takes an exception
    and returns a category or None;
 2. what a database says by its SQLSTATE, SQLite by its code, the system by its `errno`;
-3. the tables below, for the class or the nearest of its bases, then for the package it comes from.
+3. the tables below, for the class and the package it is of, or the nearest of its bases.
 
 An exception that nothing knows, one of the app's own as a rule, is what it was raised `from`; of a
 group, infrastructure before integration before application, as its members are. What is still
@@ -18,8 +19,10 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import entry_points
+from contextlib import suppress
 from typing import Any, Final
+
+from otelier._upstream import entry_points
 
 APPLICATION: Final = "application"
 INFRASTRUCTURE: Final = "infrastructure"
@@ -102,12 +105,11 @@ _TABLE: Mapping[str, str] = {
 # Connection, authorization, resources, operator, system; the roll-backs and locks of others.
 _SQLSTATES: Final = frozenset(("08", "28", "3D", "40", "53", "55", "57", "58", "XX"))
 _ERRNOS: Final = frozenset(
-    getattr(errno, name)
-    for name in (
-        "ENOSPC EMFILE ENFILE EIO EROFS EDQUOT ENOMEM ENETDOWN ENETUNREACH EHOSTDOWN EHOSTUNREACH"
-        " EADDRINUSE EADDRNOTAVAIL"
-    ).split()
-    if hasattr(errno, name)
+    (
+        *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EMFILE),
+        *(errno.ENFILE, errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH),
+        *(errno.EADDRINUSE, errno.EADDRNOTAVAIL),
+    )
 )
 _SQLITE_ERROR: Final = 1  # `no such table`, a syntax error
 
@@ -161,12 +163,10 @@ def _category(error: BaseException, seen: set[int]) -> str | None:
 
 def _ruled(error: BaseException) -> str | None:
     for rule in _rules:
-        try:
+        with suppress(Exception):  # the user's own: the next one is asked
             found = rule(error)
-        except Exception:  # the user's own: the next one is asked
-            continue
-        if found in _ORDER:
-            return str(found)
+            if found in _ORDER:
+                return str(found)
     return None
 
 
@@ -186,11 +186,8 @@ def _told(error: BaseException) -> str | None:
 
 def _listed(error: BaseException) -> str | None:
     for name in _names(error):
-        if name in _TABLE:
-            return _TABLE[name]
-    for name in _names(error):
-        if (package := name.partition(".")[0]) in _PACKAGES:
-            return _PACKAGES[package]
+        if found := _TABLE.get(name) or _PACKAGES.get(name.partition(".")[0]):
+            return found
     return None
 
 
