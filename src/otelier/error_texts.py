@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable
 
 from otelier.marks import mark
-from otelier.sql_text import ANY, MYSQL, POSTGRES, SQLITE, Grammar, mask_sql
+from otelier.sql_text import mask_sql
+from otelier.sql_tokens import ANY, MYSQL, POSTGRES, SQLITE, Grammar
 
 _LONGEST_STATEMENT = 32_768
 

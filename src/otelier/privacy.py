@@ -20,9 +20,11 @@ from typing import Any
 from otelier import addresses
 from otelier.addresses import mask_addresses, mask_query, mask_url
 from otelier.error_texts import mask_error, statement
+from otelier.logged_sql import mask_logged
 from otelier.marks import REDACTED, count, mark, masked
-from otelier.secret_keys import is_count, kind_of_key
+from otelier.secret_keys import is_count, is_harmless, kind_of_key
 from otelier.secret_pairs import mask_pairs
+from otelier.secret_phrases import mask_commands
 from otelier.secret_shapes import (
     has_digits,
     is_card,
@@ -33,7 +35,9 @@ from otelier.secret_shapes import (
     mask_schemes,
 )
 from otelier.signals import REQUEST_ID, SESSION_ID, USER_ID
-from otelier.sql_text import ANY, GRAMMARS
+from otelier.sql_tokens import ANY, GRAMMARS
+from otelier.store_commands import mask_command
+from otelier.torn import cut
 
 __all__ = [
     "REDACTED",
@@ -83,11 +87,12 @@ def use(chosen: Policy, tell: Callable[[str, BaseException], object] | None = No
         forget()
 
 
-# Parts of all keys that are secret, in small letters.
-_IN_KEYS = (
-    "ss", "cr", "key", "token", "pw", "cook", "card", "cv", "auth", "otp", "jwt", "sid", "input",
-    "sharedaccess", "srf", "bearer", "ccn", "social", "identified",
-)  # fmt: skip
+# Such as are parts of ordinary words as well.
+_RARE = re.compile(
+    r"(?:\b|_)(?:pin|sig|signature[\w-]{0,8})_EQUALS|code[_-]?verifier_EQUALS"
+    r"|(?:[2m]fa|ion|time|backup|recovery|security|sms|factor|reset|login|signin|magic)"
+    r"[ _-]?codes?_EQUALS".replace("_EQUALS", r"[\\\"'\])]{0,8}\s{0,8}[:=,%]")
+)
 _SHORT, _OVER, _LONGEST = 256, 1024, 20_000
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
 
@@ -121,8 +126,9 @@ def _is_suspect(text: str) -> bool:
         or "?" in text or "@" in text
         or ">" in text or "[" in text or "'" in text or '"' in text
         or "earer" in text or "asic" in text or "eyJ" in text or "AIza" in text
-        or "AKIA" in text or "ASIA" in text or "SK" in text or "SG." in text or "pub" in text
+        or "IA" in text or "SK" in text or "SG." in text or "pub" in text
         or "ya29" in text or "hooks.sl" in text or "dapi" in text or "hv" in text
+        or "assw" in text or "oken" in text
         or has_digits(text) is not None
     )  # fmt: skip
 
@@ -131,20 +137,40 @@ _scanned = lru_cache(maxsize=8192)(_scan)
 
 
 def _masked(text: str) -> str:
-    found = mask_issued(mask_error(text) if _may_repeat(text) else text)
+    lower = text.lower()
+    found = mask_issued(_unrepeated(text, lower) if _may_repeat(text) else text)
     if has_digits(found):
         found = mask_cards(found)
-    lower = found.lower()
     if "bearer" in lower or "basic" in lower:
         found = mask_schemes(found)
     found = mask_addresses(found)
-    for part in _IN_KEYS:
-        if part in lower:
-            found = mask_pairs(found)
-            break
+    if _may_have_pairs(lower):
+        found = mask_pairs(found)
+    if " -" in found or "'-" in found:
+        found = mask_commands(found)
     if policy.email:
         found = mask_emails(found)
     return mask_ips(found) if policy.ip else found
+
+
+def _may_have_pairs(lower: str) -> bool:
+    """Whether a part of a key that is secret is there; of a text in small letters."""
+    return (
+        "ss" in lower or "cr" in lower or "key" in lower or "token" in lower or "pw" in lower
+        or "cook" in lower or "card" in lower or "cv" in lower or "auth" in lower or "otp" in lower
+        or "jwt" in lower or "sid" in lower or "input" in lower or "srf" in lower
+        or "bearer" in lower or "ccn" in lower or "social" in lower or "identified" in lower
+        or "saml" in lower
+        or (("code" in lower or "pin" in lower or "sig" in lower)
+            and _RARE.search(lower) is not None)
+    )  # fmt: skip
+
+
+def _unrepeated(text: str, lower: str) -> str:
+    text = mask_error(text)
+    if "select" in lower or "insert" in lower or "update" in lower or "delete" in lower:
+        return mask_logged(text)
+    return text
 
 
 def _may_repeat(text: str) -> bool:
@@ -181,7 +207,7 @@ def mask_name(path: str, text: Any) -> Any:
     """A text that has no key: `name`, `body`, `status` … are its path."""
     if policy.rules or type(text) is not str:
         return mask_value(path, text)
-    return mask_text(text if len(text) <= _LONGEST else text[:_LONGEST])
+    return mask_text(text if len(text) <= _LONGEST else cut(text, _LONGEST))
 
 
 def is_ordinary(key: str) -> bool:
@@ -263,7 +289,10 @@ _DEEPEST = 8
 def _hidden(path: str, value: Any) -> Any:
     if value is None or isinstance(value, bool) or value in ("", b"") or is_count(path, value):
         return value
-    made = mark(kind_of_key(path) or "unknown")
+    kind = kind_of_key(path) or "unknown"
+    if is_harmless(kind, value):
+        return _shown(path, value, None)
+    made = mark(kind)
     masked[made[8:-1]] += 1
     return [made] * len(value[:_MOST_ITEMS]) if isinstance(value, (list, tuple)) else made
 
@@ -273,8 +302,8 @@ _MOST_ITEMS = 16
 
 def _shown(path: str, value: Any, limit: int | None) -> Any:
     if isinstance(value, str):
-        text = str.__str__(value) if limit is None else value[: limit + _OVER]
-        return _by_meaning(path, text)
+        text = str.__str__(value)
+        return _by_meaning(path, text if limit is None else cut(text, limit + _OVER))
     if isinstance(value, bytes):
         return _bytes(value if limit is None else value[: limit + _OVER])
     if type(value) is int and value > _CARDS_FROM and is_card(str(value)):
@@ -284,15 +313,13 @@ def _shown(path: str, value: Any, limit: int | None) -> Any:
 
 
 def _bytes(value: bytes) -> bytes:
-    """As a text where they are one."""
+    """As a text, whatever they are: a body has its own encoding, or is cut within a letter."""
     try:
-        text = value.decode()
+        text, encoding = value.decode(), "utf-8"
     except UnicodeDecodeError:
-        text = value.decode("latin-1")
-        found = mask_issued(text)
-        return value if found == text else found.encode("latin-1")
+        text, encoding = value.decode("latin-1"), "latin-1"
     found = mask_text(text)
-    return value if found is text else found.encode()
+    return value if found is text else found.encode(encoding)
 
 
 def _by_meaning(path: str, text: str) -> str:
@@ -351,7 +378,7 @@ def mask_statement(text: Any, system: Any) -> Any:
     for rule in policy.rules:
         text = _ruled(rule, "db.query.text", text)
     if system in _STORES:
-        made = _command(text)
+        made = mask_command(text)
     else:
         made = (_statement if len(text) <= _LONGEST_KEPT else _read)(text, str(system))
     if made != text:
@@ -365,34 +392,3 @@ def _read(text: str, system: str) -> str:
 
 _statement = lru_cache(maxsize=1024)(_read)
 _LONGEST_KEPT = 8192
-
-
-def _command(text: str) -> str:
-    """Commands of a store, each on its line, without arguments; those may have lines as well."""
-    first, *others = text[:4096].split("\n")
-    shown = [_without_arguments(_NAME, *first.split(" "))]
-    return "\n".join([*shown, *(_without_arguments(_FURTHER_NAME, *o.split(" ")) for o in others)])
-
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,31}")
-_FURTHER_NAME = re.compile(r"[A-Z][A-Z._-]{1,31}")
-_MASKED = frozenset(("?", "..."))
-_SECOND_NAME = re.compile(r"[A-Za-z_-]{1,24}")
-
-# Commands whose second word is part of their name.
-TWO_WORDS = frozenset(
-    (
-        "ACL", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DEBUG", "FUNCTION", "HIMPORT", "LATENCY",
-        "MEMORY", "MODULE", "OBJECT", "PUBSUB", "SCRIPT", "SENTINEL", "SLOWLOG", "XGROUP", "XINFO",
-    )
-)  # fmt: skip
-
-
-def _without_arguments(names: re.Pattern[str], first: str, *others: str) -> str:
-    """`...`, for arguments that are left out, stays."""
-    has_two = first.upper() in TWO_WORDS and others and _SECOND_NAME.fullmatch(others[0])
-    kept = others[:1] if has_two else ()
-    hidden = ("..." if other == "..." else "?" for other in others[len(kept) :])
-    if others and _MASKED.issuperset(others):  # a line of a text that was made so
-        names = _NAME
-    return " ".join((first if names.fullmatch(first) else "?", *kept, *hidden))

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from otelier.export.wire import field, utf8, varint
 from otelier.privacy import mask_text, mask_value
+from otelier.torn import cut
 
 _DEEPEST: Final = 8
 _MOST_ITEMS: Final = 10_000
@@ -89,7 +90,7 @@ def shown(value: object, limit: int) -> str:
     """What an object calls itself, else the name of its class."""
     try:
         text = _shorten.repr(value) if isinstance(value, _CONTAINERS) else str(value)
-        return text[:limit]
+        return cut(text, limit)
     except Exception:  # it is the app's own
         return f"<{type(value).__name__}>"
 
