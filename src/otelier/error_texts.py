@@ -85,6 +85,29 @@ def _not_among(text: str) -> str:
     return "".join((*parts, last))
 
 
+def _of_postgres(text: str) -> str:
+    """What is quoted in the first line of an error of a class of PostgreSQL's, but for names."""
+    return _FIRST_LINE.sub(lambda found: _OTHER_THAN_NAME.sub(_hide, found[0]), text)
+
+
+def _hide(found: re.Match[str]) -> str:
+    return f'{found[1]}"{mark("value")}"'
+
+
+_FIRST_LINE = re.compile(
+    r"(?:psycopg2?\.errors|asyncpg\.exceptions|dialects\.postgresql\.[\w.]{1,64})\.\w{1,80}"
+    r"['\"]?[)>]{0,2}:? [^\n]*+"
+)
+_NAMES = "|".join(
+    (
+        "relation", "column", "table", "constraint", "index", "function", "type", "schema", "role",
+        "database", "user", "sequence", "view", "trigger", "cursor", "operator", "parameter",
+        "extension", "language", "tablespace", "attribute", "domain", "savepoint", "statement",
+        "partition", "policy", "collation", "aggregate", "procedure", "variable", "portal", "rule",
+        "key", "publication", "subscription", "server", "near",
+    )
+)  # fmt: skip
+_OTHER_THAN_NAME = re.compile(rf'(?<!\w)((?!(?:{_NAMES})\b)[\w:]{{1,80}} )"(?!\[masked)[^"\n]*+"')
 _AMONG = " is not among the defined enum values"
 _LONGEST_VALUE = 8192
 _TO_LINE_END = r"(?=\n|\Z)"
@@ -101,6 +124,8 @@ _KNOWN: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("[SQL: ", lambda text: _SQL.sub(_statement, text)),
     ("[parameters: ", lambda text: _PARAMETERS.sub(f"[parameters: {mark('parameters')}]", text)),
     ("] ", lambda text: _ECHO.sub(lambda found: f"{found[1]} {mark('parameters')}", text)),
+    ("psycopg", _of_postgres),
+    ("asyncpg", _of_postgres),
     (
         "ey (",
         spanning(
@@ -132,6 +157,8 @@ _KNOWN: tuple[tuple[str, Callable[[str], str]], ...] = (
     ),
     ("invalid value ", value(r"(invalid value \\*\")[^\"\n]*(\\*\" for \\*\")")),
     ("invalid value ", quoted(r"invalid value for parameter \\*\"[\w.]{1,64}\\*\": ")),
+    ("unknown subcommand ", quoted("unknown subcommand ")),
+    ("CONFIG SET - ", quoted("CONFIG SET - ")),
     (_AMONG, _not_among),
     (
         "ncorrect ",

@@ -12,7 +12,8 @@ import re
 _WORD = r"[\w.\"`\[\]\\]{1,128}"
 _STATEMENT = re.compile(
     r"\b(?:SELECT|INSERT\s+INTO|REPLACE\s+INTO|MERGE\s+INTO|DELETE\s+FROM"
-    rf"|UPDATE\s+{_WORD}\s+SET)(?:\s|\\n)"
+    rf"|UPDATE\s+{_WORD}\s+SET|DO\s+\$|SET\s+(?:LOCAL\s+|SESSION\s+)?{_WORD}\s*(?:=|TO)\s*'"
+    r"|CALL\s+\w{1,128}\s*\(|COPY\s)(?=\s|\\n|['$\w(])"
     rf"|(?i:\b(?:insert\s+into\s+{_WORD}\s*(?:\(|values|select)|delete\s+from\s+{_WORD}\s+where\s"
     rf"|update\s+{_WORD}\s+set\s+{_WORD}\s*="
     rf"|select\s[^;'\"]{{1,300}}?\sfrom\s+{_WORD}(?:\s+\w{{1,64}})?\s+(?:where|join|having)\s))"
@@ -24,6 +25,7 @@ _STRING = re.compile(
     r"(?:\s{0,4},\s{0,4}\"(?:[^\"\\]|\"\"|\\.)*+(?:\"|\Z))*+",
     re.IGNORECASE | re.DOTALL,
 )
+_DOLLARS = re.compile(r"(?<![\w$])\$(?:[^\W\d]\w{0,62})?\$")
 _BEHIND = re.compile(
     r"\n\s{0,80}(?:File \"|\^|~|Traceback|The above|During"
     r"|[\w.]{0,80}(?:Error|Exception|Exit|Warning)\b)"
@@ -52,10 +54,24 @@ def _without_strings(text: str, start: int, end: int) -> str:
     outer = _QUOTED.get(text[start - 1 : start])
     inside = outer.match(text, start, end) if outer else None
     if inside is None:
-        return _STRING.sub(_mask, text[start:end])
+        return _masked(text[start:end])
     close = min(inside.end() + 1, end)
-    behind = _STRING.sub(_mask, text[close:end])
-    return f"{_STRING.sub(_mask, inside[0])}{text[inside.end() : close]}{behind}"
+    return f"{_masked(inside[0])}{text[inside.end() : close]}{_masked(text[close:end])}"
+
+
+def _masked(text: str) -> str:
+    return _STRING.sub(_mask, _without_dollars(text) if "$" in text else text)
+
+
+def _without_dollars(text: str) -> str:
+    """`$tag$…$tag$` is a string of PostgreSQL; one without an end goes on to the end."""
+    parts: list[str] = []
+    done = 0
+    while found := _DOLLARS.search(text, done):
+        end = text.find(found[0], found.end())
+        parts += (text[done : found.start()], "?")
+        done = end + len(found[0]) if end >= 0 else len(text)
+    return "".join((*parts, text[done:])) if parts else text
 
 
 def _mask(found: re.Match[str]) -> str:

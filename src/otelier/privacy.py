@@ -34,7 +34,9 @@ from otelier.secret_shapes import (
     mask_issued,
     mask_schemes,
 )
+from otelier.secret_signs import is_suspect, may_have_pairs, may_repeat
 from otelier.signals import REQUEST_ID, SESSION_ID, USER_ID
+from otelier.spelled import mask_spelled
 from otelier.sql_tokens import ANY, GRAMMARS
 from otelier.store_commands import mask_command
 from otelier.torn import cut
@@ -87,12 +89,6 @@ def use(chosen: Policy, tell: Callable[[str, BaseException], object] | None = No
         forget()
 
 
-# Such as are parts of ordinary words as well.
-_RARE = re.compile(
-    r"(?:\b|_)(?:pin|sig|signature[\w-]{0,8})_EQUALS|code[_-]?verifier_EQUALS"
-    r"|(?:[2m]fa|ion|time|backup|recovery|security|sms|factor|reset|login|signin|magic)"
-    r"[ _-]?codes?_EQUALS".replace("_EQUALS", r"[\\\"'\])]{0,8}\s{0,8}[:=,%]")
-)
 _SHORT, _OVER, _LONGEST = 256, 1024, 20_000
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
 
@@ -111,7 +107,7 @@ def mask_text(text: str) -> str:
 
 def _scan(text: str) -> str:
     try:
-        if not (_is_suspect(text) or policy.email or policy.ip):
+        if not (is_suspect(text) or policy.email or policy.ip):
             return text
         return _masked(text)
     except Exception as error:
@@ -119,32 +115,20 @@ def _scan(text: str) -> str:
         return mark("unknown")
 
 
-def _is_suspect(text: str) -> bool:
-    """Whether it has a sign that hardly any text with a secret goes without."""
-    return (
-        ":" in text or "%" in text or "=" in text or "_" in text or "-" in text
-        or "?" in text or "@" in text
-        or ">" in text or "[" in text or "'" in text or '"' in text
-        or "earer" in text or "asic" in text or "eyJ" in text or "AIza" in text
-        or "IA" in text or "SK" in text or "SG." in text or "pub" in text
-        or "ya29" in text or "hooks.sl" in text or "dapi" in text or "hv" in text
-        or "assw" in text or "oken" in text
-        or has_digits(text) is not None
-    )  # fmt: skip
-
-
 _scanned = lru_cache(maxsize=8192)(_scan)
 
 
 def _masked(text: str) -> str:
+    if "%" in text:
+        text = mask_spelled(text, _masked)
     lower = text.lower()
-    found = mask_issued(_unrepeated(text, lower) if _may_repeat(text) else text)
+    found = mask_issued(_unrepeated(text, lower) if may_repeat(text) else text)
     if has_digits(found):
         found = mask_cards(found)
     if "bearer" in lower or "basic" in lower:
         found = mask_schemes(found)
     found = mask_addresses(found)
-    if _may_have_pairs(lower):
+    if may_have_pairs(lower):
         found = mask_pairs(found)
     if " -" in found or "'-" in found:
         found = mask_commands(found)
@@ -153,32 +137,14 @@ def _masked(text: str) -> str:
     return mask_ips(found) if policy.ip else found
 
 
-def _may_have_pairs(lower: str) -> bool:
-    """Whether a part of a key that is secret is there; of a text in small letters."""
-    return (
-        "ss" in lower or "cr" in lower or "key" in lower or "token" in lower or "pw" in lower
-        or "cook" in lower or "card" in lower or "cv" in lower or "auth" in lower or "otp" in lower
-        or "jwt" in lower or "sid" in lower or "input" in lower or "srf" in lower
-        or "bearer" in lower or "ccn" in lower or "social" in lower or "identified" in lower
-        or "saml" in lower
-        or (("code" in lower or "pin" in lower or "sig" in lower)
-            and _RARE.search(lower) is not None)
-    )  # fmt: skip
-
-
 def _unrepeated(text: str, lower: str) -> str:
     text = mask_error(text)
-    if "select" in lower or "insert" in lower or "update" in lower or "delete" in lower:
+    if (
+        "select" in lower or "insert" in lower or "update" in lower or "delete" in lower
+        or "SET " in text or "DO $" in text or "CALL " in text
+    ):  # fmt: skip
         return mask_logged(text)
     return text
-
-
-def _may_repeat(text: str) -> bool:
-    """Whether it can be the text of an error that repeats values: each has one of these."""
-    return (
-        "(" in text or "[" in text or "'" in text or '"' in text
-        or "input_value=" in text or "LINE " in text
-    )  # fmt: skip
 
 
 def mask_value(path: str, value: Any, limit: int | None = None) -> Any:
@@ -302,8 +268,9 @@ _MOST_ITEMS = 16
 
 def _shown(path: str, value: Any, limit: int | None) -> Any:
     if isinstance(value, str):
-        text = str.__str__(value)
-        return _by_meaning(path, text if limit is None else cut(text, limit + _OVER))
+        if limit is None:
+            return _by_meaning(path, str.__str__(value))
+        return _by_meaning(path, cut(value[: limit + _OVER + 1], limit + _OVER))
     if isinstance(value, bytes):
         return _bytes(value if limit is None else value[: limit + _OVER])
     if type(value) is int and value > _CARDS_FROM and is_card(str(value)):
@@ -313,13 +280,17 @@ def _shown(path: str, value: Any, limit: int | None) -> Any:
 
 
 def _bytes(value: bytes) -> bytes:
-    """As a text, whatever they are: a body has its own encoding, or is cut within a letter."""
+    """As a text, if they are one: a body has its own encoding, or is cut within a letter."""
     try:
         text, encoding = value.decode(), "utf-8"
     except UnicodeDecodeError:
         text, encoding = value.decode("latin-1"), "latin-1"
-    found = mask_text(text)
-    return value if found is text else found.encode(encoding)
+    is_binary = encoding != "utf-8" and _CONTROL.search(text)
+    found = mask_issued(text) if is_binary else mask_text(text)
+    return value if found == text else found.encode(encoding)
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 
 
 def _by_meaning(path: str, text: str) -> str:
@@ -348,10 +319,19 @@ def _protocols(text: str) -> str:
     return ", ".join(shown)
 
 
+def _id(text: str) -> str:
+    """Of a request, as a client has it: one that is not taken as its id is not shown either."""
+    return mask_text(text) if _SOUND_ID.fullmatch(text) else mark("value")
+
+
+_SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
 # Keys whose values are known to be addresses, or lists.
 _MEANINGS: Mapping[str, Callable[[str], str]] = {
     "http.request.header.sec-websocket-protocol": _protocols,
     "http.response.header.sec-websocket-protocol": _protocols,
+    "http.request.header.x-request-id": _id,
+    "http.request.header.x-correlation-id": _id,
     "url.query": lambda text: mask_query(text.removeprefix("?"))[:_LONGEST_QUERY],
     "url.full": lambda text: mask_text(mask_url(text)),
     "http.url": lambda text: mask_text(mask_url(text)),

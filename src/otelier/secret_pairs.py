@@ -94,8 +94,14 @@ def mask_pairs(text: str) -> str:
 
 def _kind(found: re.Match[str]) -> str | None:
     """By the key, and by what may only look like an escape before it."""
-    kind = kind_of_key(found["key"])
-    return kind or (kind_of_key(found[1] + found["key"]) if found["escape"] else None)
+    key = found["key"]
+    if kind := kind_of_key(key):
+        return kind
+    if found["escape"] and (kind := kind_of_key(found[1] + key)):
+        return kind
+    if found["sign"] == "=" and " " in key:  # `no password=x`
+        return kind_of_key(key.rpartition(" ")[2])
+    return "token" if key.lower() == "sec-websocket-protocol" else None
 
 
 def _fits(text: str, found: re.Match[str]) -> bool:
@@ -118,16 +124,19 @@ def _value(text: str, found: re.Match[str], kind: str) -> tuple[int, int, str | 
         return start, end, None if is_none else mark(kind)
     if _is_code(text, found.start()) or _is_folder(text, found):
         return at, at, None
-    if is_harmless(kind, text[at : at + 1024].split(None, 1)[0] if at < len(text) else ""):
-        return at, at, None
     if text[at : at + 1] in tuple("{[(") and not text.startswith("[masked:", at):
-        return at, _end_of_nested(text, at), mark(kind)
+        end = _end_of_nested(text, at)
+        return at, end, None if is_harmless(kind, text[at:end]) else mark(kind)
     end = _end_of_bare(text, at, kind, found)
     value = text[at:end]
-    if not value or says_nothing(value) or is_count(found["key"], value):
+    if not value or says_nothing(value) or _is_other(found, kind, value):
         return at, max(at, end), None
     is_json = text[found.start() - 1 : found.start()] == '"' and found["sign"] == ":"
     return at, end, f'"{mark(kind)}"' if is_json else mark(kind)
+
+
+def _is_other(found: re.Match[str], kind: str, value: str) -> bool:
+    return is_count(found["key"], value) or is_harmless(kind, value)
 
 
 def _end_of_quoted(text: str, opening: re.Match[str]) -> int:

@@ -34,6 +34,7 @@ _SPOKEN = re.compile(
     (?P<value> (?(quote) [^'"\\\n]++ | [^\s'"\\;,/]++ ) )""",
     re.VERBOSE | re.IGNORECASE,
 )
+_COOKIES = re.compile(r"(\bcookies?[ :=]{0,2}\{)[^{}\n]++", re.IGNORECASE)
 # No secret, though digits are in it: a moment, an algorithm, something that is counted.
 _NAMED = re.compile(
     r"\d{4}-\d\d-\d\d.*|(?:sha|md|utf|bcrypt|scrypt|argon|pbkdf|oauth|ipv?|v|base|http|python|user|users"
@@ -92,6 +93,7 @@ _KNOWN: tuple[tuple[tuple[str, ...], Callable[[str], str]], ...] = (
         ("assw", "oken", "ecret", "key ", "pwd ", "irepass", "AUTH "),
         lambda text: _SPOKEN.sub(_spoken, text),
     ),
+    (("ookie",), lambda text: _COOKIES.sub(rf"\1{mark('cookie')}", text)),
 )
 
 # Options of programs by their letter: `curl -u bob:x`, `mysql -px`, `sshpass -p x`.

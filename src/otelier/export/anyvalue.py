@@ -129,6 +129,8 @@ def _plain(value: Any, limit: int) -> bytes | None:
 
 def _nested(value: Any, room: _Room, depth: int, path: str) -> bytes | None:
     parts: list[bytes] = []
+    if hasattr(value, "_asdict"):
+        value = value._asdict()  # names of its fields say what is secret
     if isinstance(value, Sequence):
         for item in value:
             if room.items <= 0:

@@ -114,6 +114,8 @@ def _text(value: Any, room: _Room) -> str:
 def _items(value: Any, room: _Room, depth: int) -> Any:
     if depth > _DEEPEST:
         return _CUT
+    if hasattr(value, "_asdict"):  # the names of its fields say what is secret
+        return _fields(value._asdict(), room, depth)
     made = []
     for item in value:
         if room.items <= 0:
