@@ -309,7 +309,7 @@ def test_of_a_long_message_the_beginning_is_sent() -> None:
     error.__cause__ = cause
     text = stack_of(error)
     assert "'x'" not in text
-    assert text.endswith("the end')\n") or text.endswith("the end'\n")
+    assert text.endswith(("the end')\n", "the end'\n"))
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

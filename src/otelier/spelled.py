@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from urllib.parse import quote_plus, unquote_plus
+from urllib.parse import quote, quote_plus, unquote_plus
 
 _PART = re.compile(r"[^\s'\"<>&;,=?\\%]*+(?:%[0-9A-Fa-f]{2}[^\s'\"<>&;,=?\\%]*+)++")
 
@@ -20,6 +20,9 @@ def mask_spelled(text: str, mask: Callable[[str], str]) -> str:
     def masked(found: re.Match[str]) -> str:
         plain = unquote_plus(found[0])
         shown = mask(plain)
-        return found[0] if shown == plain else quote_plus(shown, safe="[]:/")
+        if shown == plain:
+            return found[0]
+        spell = quote_plus if "+" in found[0] else quote
+        return spell(shown, safe="[]:/" if "/" in found[0] else "[]:")
 
     return _PART.sub(masked, text)
