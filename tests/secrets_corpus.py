@@ -182,6 +182,7 @@ PLANTED: tuple[str, ...] = tuple(
         '(psycopg.errors.InvalidParameterValue) time zone "@@" not recognized',
         '(sqlalchemy.dialects.postgresql.asyncpg.Error) invalid source encoding name "@@"',
         "unknown subcommand '@@'. Try OBJECT HELP.",
+        "ValueError: '@@' does not appear to be an IPv4 or IPv6 address",
         "odd <X-Signature: @@>",
         "cookies {'a': '@@'}",
         "Headers({'sec-websocket-protocol': 'access_token, @@'})",

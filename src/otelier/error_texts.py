@@ -85,6 +85,14 @@ def _not_among(text: str) -> str:
     return "".join((*parts, last))
 
 
+def mask_quoted(text: str) -> str:
+    """What is quoted in the first line of a message of PostgreSQL's, but for names."""
+    if '"' not in text:
+        return text
+    line, end, others = text.partition("\n")
+    return f"{_OTHER_THAN_NAME.sub(_hide, line)}{end}{others}"
+
+
 def _of_postgres(text: str) -> str:
     """What is quoted in the first line of an error of a class of PostgreSQL's, but for names."""
     return _FIRST_LINE.sub(lambda found: _OTHER_THAN_NAME.sub(_hide, found[0]), text)
@@ -124,8 +132,7 @@ _KNOWN: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("[SQL: ", lambda text: _SQL.sub(_statement, text)),
     ("[parameters: ", lambda text: _PARAMETERS.sub(f"[parameters: {mark('parameters')}]", text)),
     ("] ", lambda text: _ECHO.sub(lambda found: f"{found[1]} {mark('parameters')}", text)),
-    ("psycopg", _of_postgres),
-    ("asyncpg", _of_postgres),
+    ("pg", _of_postgres),
     (
         "ey (",
         spanning(
@@ -158,7 +165,6 @@ _KNOWN: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("invalid value ", value(r"(invalid value \\*\")[^\"\n]*(\\*\" for \\*\")")),
     ("invalid value ", quoted(r"invalid value for parameter \\*\"[\w.]{1,64}\\*\": ")),
     ("unknown subcommand ", quoted("unknown subcommand ")),
-    ("CONFIG SET - ", quoted("CONFIG SET - ")),
     (_AMONG, _not_among),
     (
         "ncorrect ",
@@ -169,7 +175,8 @@ _KNOWN: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("unrecognized token: ", value(r"(unrecognized token: \\*\")[^\n]*()", "sql")),
     ("query argument $", value(rf"({_ARGUMENT})[^\n]*?({_REASON}|{_TO_LINE_END})")),
     ("invalid UUID ", quoted("invalid UUID ")),
-    ("asyncpg", value(r"(ValueError: ')[^\n]{0,200}?(' does not appear to be an IPv[46])")),
+    ("does not appear to be an IPv", value(r"(['\"])[^'\"\n]{0,200}(['\"] does not appear to be)")),
+    ("not recognized", value(r"((?:time zone|unit) \\*\")[^\"\n]*(\\*\" not recognized)")),
     ("translate host name ", value(r"(translate host name \\*\")[^\"\n]*@([^\"\n@]*\")")),
     ("input_value=", value(rf"(input_value=)[^\n]*?(, input_type=|{_TO_LINE_END})", "input")),
     (

@@ -34,7 +34,7 @@ from otelier.secret_shapes import (
     mask_issued,
     mask_schemes,
 )
-from otelier.secret_signs import is_suspect, may_have_pairs, may_repeat
+from otelier.secret_signs import is_suspect, may_have_pairs, may_have_sql, may_repeat
 from otelier.signals import REQUEST_ID, SESSION_ID, USER_ID
 from otelier.spelled import mask_spelled
 from otelier.sql_tokens import ANY, GRAMMARS
@@ -139,12 +139,7 @@ def _masked(text: str) -> str:
 
 def _unrepeated(text: str, lower: str) -> str:
     text = mask_error(text)
-    if (
-        "select" in lower or "insert" in lower or "update" in lower or "delete" in lower
-        or "SET " in text or "DO $" in text or "CALL " in text
-    ):  # fmt: skip
-        return mask_logged(text)
-    return text
+    return mask_logged(text) if may_have_sql(text, lower) else text
 
 
 def mask_value(path: str, value: Any, limit: int | None = None) -> Any:

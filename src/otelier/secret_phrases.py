@@ -25,15 +25,21 @@ _NEAR = re.compile(
     r"(?P<value>(?:(?!(?P=quote))[^\n])+)",
     re.IGNORECASE,
 )
+
+
+def _cased(*words: str) -> str:
+    """Without the flag for it, and with letters first, the search skips what none begins with."""
+    return "|".join(case for word in words for case in (word, word.capitalize(), word.upper()))
+
+
 _SPOKEN = re.compile(
-    r"""(?P<head> (?<![\w.-]) (?: (?P<word>
-        pass(?:word|wd|phrase|code) | pwd | requirepass | masterauth | (?-i:AUTH(?:[ ]\w{1,32})?) )
-      | secret | (?:access[ ])?token | (?:api|access)[ -]?key ) (?<!\s)
-      (?: (?P<is> [ ](?:is|was|of|set[ ]to|provided|given|used) ):? | /)?
-      (?: (?<=/) | [ \t]{1,4}) (?P<quote> \\*+['"])?+ )
-    (?P<value> (?(quote) [^'"\\\n]++ | [^\s'"\\;,/]++ ) )""",
-    re.VERBOSE | re.IGNORECASE,
+    rf"({_cased('password', 'passwd', 'passphrase', 'passcode', 'pwd', 'secret', 'token', 'api')}"
+    r"|requirepass|masterauth|AUTH(?: \w{1,32})?|access|Access)"
+    r"([ -]?(?:[Kk]ey|KEY|[Tt]oken))?(?<!\s)"
+    r"(?:( (?:is|was|of|set to|provided|given|used)):?|/)?(?:(?<=/)|[ \t]{1,4})(\\*+['\"])?+"
+    r"((?(4)[^'\"\\\n]++|[^\s'\"\\;,/]++))"
 )
+_OF_PASSWORD = ("pass", "pwd", "requ", "mast", "auth")
 _COOKIES = re.compile(r"(\bcookies?[ :=]{0,2}\{)[^{}\n]++", re.IGNORECASE)
 # No secret, though digits are in it: a moment, an algorithm, something that is counted.
 _NAMED = re.compile(
@@ -70,11 +76,18 @@ def _option(found: re.Match[str]) -> str:
 
 
 def _spoken(found: re.Match[str]) -> str:
-    is_password = found["word"] is not None
-    is_quoted = is_password and found["is"] and found["quote"]
-    if says_nothing(found["value"]) or not (is_quoted or _is_odd(found["value"], is_password)):
+    start, (word, of_key, connects, quote, value) = found.start(), found.groups()
+    before = found.string[start - 1 : start]
+    is_password = word.lower().startswith(_OF_PASSWORD)
+    if before.isalnum() or before in _JOINS or (not of_key and word[:3].lower() in ("api", "acc")):
         return found[0]
-    return f"{found['head']}{mark('password' if is_password else 'token')}"
+    is_said = is_password and connects and quote
+    if says_nothing(value) or not (is_said or _is_odd(value, is_password)):
+        return found[0]
+    return f"{found[0][: -len(value)]}{mark('password' if is_password else 'token')}"
+
+
+_JOINS = ("_", ".", "-")
 
 
 def _is_odd(value: str, is_password: bool) -> bool:

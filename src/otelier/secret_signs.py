@@ -24,8 +24,9 @@ def is_suspect(text: str) -> bool:
         or "?" in text or "@" in text
         or ">" in text or "[" in text or "'" in text or '"' in text
         or "earer" in text or "asic" in text or "eyJ" in text or "AIza" in text
-        or "IA" in text or "SK" in text or "SG." in text or "pub" in text
-        or "ya29" in text or "hooks.sl" in text or "dapi" in text or "hv" in text
+        or "IA" in text or "SK" in text or "pub" in text
+        or ("." in text and ("ya29." in text or "hooks.sl" in text or "SG." in text))
+        or "dapi" in text or "hv" in text
         or "assw" in text or "oken" in text or "$" in text
         or has_digits(text) is not None
     )  # fmt: skip
@@ -41,6 +42,15 @@ def may_have_pairs(lower: str) -> bool:
         or "saml" in lower
         or (("code" in lower or "pin" in lower or "sig" in lower)
             and _RARE.search(lower) is not None)
+    )  # fmt: skip
+
+
+def may_have_sql(text: str, lower: str) -> bool:
+    """Whether there is a string, and a statement that it can be in."""
+    return (
+        ("'" in text or "$" in text or '= "' in text or '="' in text or '("' in text)
+        and ("select" in lower or "insert" in lower or "update" in lower or "delete" in lower
+            or "SET " in text or "DO $" in text or "CALL " in text)
     )  # fmt: skip
 
 
