@@ -27,7 +27,7 @@ import redis
 import requests
 import sqlalchemy as sa
 from fastapi import FastAPI, HTTPException
-from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
@@ -55,7 +55,7 @@ class Failing(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None: ...
+    def log_message(self, *args: Any) -> None: ...
 
 
 @contextmanager

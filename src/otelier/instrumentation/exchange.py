@@ -234,7 +234,9 @@ class Exchange(Passage):
                 self._end()
 
     def failed(self, error: BaseException) -> None:
-        if not is_departure(error):
+        if is_departure(error):
+            self.request.handled = error
+        else:
             self._is_late = self._ended
             self._error = error
 
@@ -301,7 +303,8 @@ class Exchange(Passage):
 
     def _tell_failure(self, span: Span, about: About) -> None:
         if self._error is None:
-            self._instruments.failures.answered(self._status or 0, about)
+            if self.request.handled is None or not is_departure(self.request.handled):
+                self._instruments.failures.answered(self._status or 0, about)
         elif not is_expected(self._error):
             self._instruments.failures.unhandled(self._error, span, about)
 
