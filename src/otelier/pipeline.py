@@ -63,7 +63,7 @@ def build(read: Settings, environ: Mapping[str, str], resource: Resource) -> Pip
     delivery = _delivery(read, providers, found, spool)
     providers.deliver_to(delivery)
     providers.install()
-    if found["metrics"].sinks:
+    if found["metrics"].sinks or found["metrics"].readers:
         delivery.start()  # there may be much to measure before there is a span
     lifecycle = Lifecycle((), read["OTELIER_STOP_TIMEOUT"], deliver=delivery.flush)
     lifecycle.install()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 
+from otelier import signals
 from otelier.signals import SIGNALS, Signal
 
 _HEAD = """# Signals
@@ -15,6 +16,11 @@ _HEAD = """# Signals
 
 Names are those of OpenTelemetry's semantic conventions, version 1.44; the few of our own have no source.
 """
+
+NOT_IN_THE_CRM = {
+    signals.FAULTS: "it takes a fault of ours",
+}
+"""Metrics that the CRM does not emit under the traffic of `make demo`, and why not."""
 
 _SECTIONS = (
     ("Metrics", ("histogram", "up-down counter", "counter", "gauge")),
