@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 _QUEUE, _DELAY = "OTEL_{}_MAX_QUEUE_SIZE", "OTEL_{}_SCHEDULE_DELAY"
 _METRICS = "OTEL_EXPORTER_OTLP_METRICS_"
+_PULLED_IN_VAIN = (
+    "metrics are pulled from one process, and this one only watches over others: nothing of the app"
+    " is in a scrape (hint: let workers send metrics by OTLP, see docs/prometheus.md)"
+)
 
 
 @dataclass
@@ -58,6 +62,7 @@ def build(read: Settings, environ: Mapping[str, str], resource: Resource) -> Pip
         problems += found[signal].problems
     providers = _providers(read, resource, found["metrics"].readers)
     current.append(providers)
+    role.warning = _PULLED_IN_VAIN if found["metrics"].readers else ""
     spool, reason = _spool(read)
     problems += [reason] if reason else []
     delivery = _delivery(read, providers, found, spool)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -22,6 +23,7 @@ from parts import free_ports
 from parts.server import Server, command
 from tests.e2e.conftest import BUSINESS, CRM
 
+MINIMAL = CRM.parent / "minimal"
 METRICS = {row.name for row in SIGNALS if row.unit}
 MOST_EXCUSED = 3
 
@@ -62,6 +64,14 @@ def test_every_metric_is_emitted(run: Run) -> None:
     """All of the table but those that are excused, of which there are few, with a reason."""
     arrived = {point.name for point in run.receiver.points}
     assert METRICS - arrived - set(NOT_IN_THE_CRM) == set()
+
+
+def test_counters_are_increases(run: Run) -> None:
+    """As the queries of the reference page take them: each point is what came since the last."""
+    counters = {row.name for row in SIGNALS if row.kind == "counter"}
+    points = [point for point in run.receiver.points if point.name in counters]
+    assert points
+    assert [point for point in points if not (point.is_delta and point.is_monotonic)] == []
 
 
 def test_excuses() -> None:
@@ -112,3 +122,19 @@ def test_nothing_is_wrong(run: Run) -> None:
     """No fault, and no attribute that was left out."""
     assert [line for line in run.said.splitlines() if "; the app goes on" in line] == []
     assert "business metric" not in run.said
+
+
+def test_several_workers_cannot_be_scraped(receiver: Receiver, tmp_path: Path) -> None:
+    """The process that has the port serves nobody: it says so, once."""
+    port, scrape = free_ports(2)
+    environ = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+        "OTEL_METRICS_EXPORTER": "prometheus",
+        "OTEL_EXPORTER_PROMETHEUS_PORT": str(scrape),
+    }
+    line = command("gunicorn", "app:app", port, tmp_path)
+    with Server(line, port, MINIMAL, environ) as server:
+        assert httpx.get(f"{server.url}/hello/you").status_code == 200
+        scraped = httpx.get(f"http://localhost:{scrape}/metrics")
+    assert (scraped.status_code, "http_server_request" in scraped.text) == (200, False)
+    assert server.stderr().count("this one only watches over others") == 1

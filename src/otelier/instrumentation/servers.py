@@ -40,6 +40,8 @@ class Role:
     """
 
     def __init__(self) -> None:
+        self.warning = ""
+        """Said by a process that turns out to be a supervisor."""
         self.serve()
 
     def serve(self) -> None:
@@ -49,6 +51,9 @@ class Role:
     def supervise(self) -> None:
         self.is_supervisor = True
         self.unsent = ACCESS + _SUPERVISORS
+        if self.warning:
+            _guard.write(self.warning)
+            self.warning = ""
 
 
 role = Role()
