@@ -135,6 +135,11 @@ class Receiver:
         self._go_away()
         self._server.server_close()
 
+    @property
+    def took_at(self) -> float:
+        """When spans or log records came last, on the monotonic clock; 0 before any."""
+        return next((one.at for one in reversed(self.arrivals) if one.path in COUNTED), 0.0)
+
     def begin(self, fault: Fault) -> None:
         self._fault = fault
         self._met.clear()

@@ -1,9 +1,9 @@
 """One contender in one scenario: a server, a client, a receiver that fails, and the count.
 
 The receiver is well at first: a few requests show how many records each leaves. The fault begins
-with the load. Afterwards what is still on its way is waited for, up to the longest pause that the
-contender makes between two attempts; then the server is stopped by TERM, and what its receiver has
-taken is counted by request.
+with the load. Afterwards what is still on its way is waited for, until nothing has come for the
+longest pause that the contender makes between two attempts; then the server is stopped by TERM, and
+what its receiver has taken is counted by request.
 """
 
 from __future__ import annotations
@@ -186,12 +186,13 @@ class Run:
         fault = self._trial.pace.fault
         if fault.seconds < math.inf:
             self._receiver.over.wait(fault.seconds)
-        deadline = time.monotonic() + self._trial.patience
-        while time.monotonic() < deadline:
-            self._arrived.read()
-            if not self._found(loads, each).lost:
-                time.sleep(QUIET_SECONDS)
-                return
+        began, counted = time.monotonic(), -1
+        while time.monotonic() < max(began, self._receiver.took_at) + self._trial.patience:
+            if counted != (counted := len(self._receiver.arrivals)):
+                self._arrived.read()
+                if not self._found(loads, each).lost:
+                    time.sleep(QUIET_SECONDS)
+                    return
             time.sleep(POLL_SECONDS)
 
     def _found(self, loads: list[Load], each: tuple[int, int]) -> Found:

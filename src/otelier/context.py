@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextvars import ContextVar
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 from opentelemetry.trace import INVALID_SPAN, Span
@@ -32,6 +33,12 @@ _NOBODY = 1 << 30
 Pairs = Sequence[tuple[bytes, bytes]]
 
 
+class Notice(Protocol):
+    """Told once, at the end of a request; never raises."""
+
+    def tell(self, request: RequestContext) -> None: ...
+
+
 class RequestContext:
     """What is known of the request in progress."""
 
@@ -42,10 +49,17 @@ class RequestContext:
         "as_fields",
         "bound",
         "broken_by",
+        "cache_hits",
+        "cache_misses",
+        "cache_operations",
+        "db_ended",
         "db_seconds",
+        "db_shapes",
         "db_statements",
         "encoded",
+        "handled",
         "mount_prefix",
+        "notice",
         "open_spans",
         "request_id",
         "route",
@@ -65,19 +79,29 @@ class RequestContext:
         self.encoded: tuple[bytes, bytes] | None = None
         """Ids and bound values as attributes of a span and of a log record; the encoder keeps
         them here."""
-        self.as_fields: tuple[object, tuple[int, int], str] | None = None
+        self.as_fields: tuple[object, tuple[int, ...], str] | None = None
         """Ids as fields of a line, by what names, beside which trace and span; lines keep them
         here."""
         self.mount_prefix = ""
         self.route: str | None = None
         self.broken_by: BaseException | None = None
         """What broke off an answer that middleware ends as if it were whole."""
+        self.handled: BaseException | None = None
+        """The exception that Starlette has looked a handler up for."""
         self.server_span: Span = INVALID_SPAN
         """Until the app returns."""
         self.db_statements = 0
         self.db_seconds = 0.0
         """SQL statements that have ended, and how long they took together. Added to without a lock:
         between reading and writing a number, CPython with its global lock changes no thread."""
+        self.db_shapes: dict[Hashable, int] | None = None
+        """How often each statement came, where repetitions are looked for."""
+        self.db_ended = 0.0
+        """When the last one ended, by `perf_counter`."""
+        self.notice: Notice | None = None
+        """What is to be told of these statements once the app has returned."""
+        self.cache_operations = self.cache_hits = self.cache_misses = 0
+        """Redis commands and pipelines that have ended, keys that they found and did not find."""
 
     @property
     def user_id(self) -> str | None:

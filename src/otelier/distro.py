@@ -23,7 +23,7 @@ from typing import Any
 
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
 
-from otelier import _guard, loading, privacy, users
+from otelier import _guard, categories, loading, privacy, users
 from otelier import rules as masking
 from otelier._upstream import entry_points, silence_loader
 from otelier.chosen import DISTRO, NAME, NEIGHBOURS, STARTED, name_otelier
@@ -149,7 +149,13 @@ class Start:
         """What each of our instrumentors is given."""
         return {
             "fastapi": {"options": self._http_options()},
-            "sqlalchemy": {"on": True, "commenter": self.settings["OTELIER_SQLCOMMENTER"]},
+            "sqlalchemy": {
+                "on": True,
+                "commenter": self.settings["OTELIER_SQLCOMMENTER"],
+                "slow_seconds": self.settings["OTELIER_SLOW_QUERY_MS"] / 1000,
+                "most_repeats": self.settings["OTELIER_N_PLUS_ONE"],
+                "explain": self.settings["OTELIER_EXPLAIN"],
+            },
             "redis": {"on": True},
             "logging": {
                 "level": self.settings["OTELIER_LOG_LEVEL"],
@@ -189,6 +195,7 @@ class Start:
 
         propagation.put_in_force(self.settings["OTEL_PROPAGATORS"])
         self._mask()
+        self.problems += categories.load_rules()
         attributes = self.settings["OTEL_RESOURCE_ATTRIBUTES"] or {}
         if not self.settings["OTEL_SERVICE_NAME"] and "service.name" not in attributes:
             self.guessed = resource.guess_service(sys.orig_argv[1:], Path.cwd())

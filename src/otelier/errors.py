@@ -1,4 +1,4 @@
-"""What an exception is called and says. Categories and fingerprints join it here."""
+"""What an exception is called and says."""
 
 from __future__ import annotations
 

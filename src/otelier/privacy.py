@@ -127,7 +127,7 @@ def _is_suspect(text: str) -> bool:
     )  # fmt: skip
 
 
-_scanned = lru_cache(maxsize=8192)(_scan)
+_scanned = lru_cache(maxsize=2048)(_scan)
 
 
 def _masked(text: str) -> str:

@@ -21,6 +21,7 @@ from otelier.values import (
     hosts,
     installed,
     level,
+    limit,
     methods,
     names,
     never,
@@ -335,6 +336,24 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="OTELIER_SQLCOMMENTER",
         meaning="`true` names driver, framework and (if its driver does not prepare it) trace in each SQL statement",
+        parse=boolean,
+        default="false",
+    ),
+    Setting(
+        name="OTELIER_SLOW_QUERY_MS",
+        meaning="milliseconds from which on an SQL statement is slow and has a record; `0` for none",
+        parse=number(0, 3_600_000, "milliseconds"),
+        default="500",
+    ),
+    Setting(
+        name="OTELIER_N_PLUS_ONE",
+        meaning="how often a request may send one SQL statement without a record; `0` for ever",
+        parse=limit,
+        default="20",
+    ),
+    Setting(
+        name="OTELIER_EXPLAIN",
+        meaning="`true` asks the database for its plan of a slow SELECT, on a connection of its own",
         parse=boolean,
         default="false",
     ),

@@ -62,7 +62,7 @@ def _of_library(error: BaseException) -> str:
 
 def _chained(error: BaseException) -> str:
     """What led to it comes first."""
-    chain = list(_chain(error))
+    chain = list(chain_of(error))
     if hasattr(sys, "tracebacklimit") or any(
         isinstance(one, BaseExceptionGroup) for one, _ in chain
     ):
@@ -80,7 +80,7 @@ def _chained(error: BaseException) -> str:
     return "".join(parts)
 
 
-def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
+def chain_of(error: BaseException) -> Iterator[tuple[BaseException, str]]:
     """It, and what led to it; each with what is said between it and what comes before it."""
     seen: set[int] = set()
     one: BaseException | None = error

@@ -92,6 +92,13 @@ def count(value: str) -> int:
     return int(value)
 
 
+def limit(value: str) -> int:
+    """A number that things may come to; 0 for none at all."""
+    if not re.fullmatch(r"[0-9]{1,9}", value):
+        raise Refused("expected a whole number, 0 for off")
+    return int(value)
+
+
 def endpoint(value: str) -> str:
     try:
         parts = urlsplit(value)

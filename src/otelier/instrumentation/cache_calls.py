@@ -24,6 +24,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 
 from otelier import _guard, signals
 from otelier._upstream import SPAN_KEY, SUPPRESSIONS, current_context
+from otelier.context import current_request
 from otelier.errors import type_name
 from otelier.instrumentation.cache_hits import Lookups, take_all
 from otelier.instrumentation.cache_servers import Command, Server, Servers, of_cluster, of_pool
@@ -113,8 +114,12 @@ class Calls:
                 span.end()
             if command.record is not None:
                 command.record(elapsed, span)
+            request = current_request.get()
+            if request is not None:
+                request.cache_operations += 1
             if command.lookups is not None:
-                command.lookups.take(response, self._pattern(span) if self._has_extras else None)
+                pattern = self._pattern(span) if self._has_extras else None
+                command.lookups.take(response, pattern, request)
         except Exception as error:
             _guard.fault(_ENDING, error)
 
@@ -127,6 +132,9 @@ class Calls:
         try:
             span, command, started = call
             elapsed = perf_counter() - started
+            request = current_request.get()
+            if request is not None:
+                request.cache_operations += 1
             code = status_code(failure)
             kind = code or type_name(failure)
             if span is not None:
@@ -287,7 +295,7 @@ class BatchCalls(_TravellingCalls):
     def ended(self, call: Any, client: Any, response: Any) -> None:
         super().ended(call, client, response)
         try:
-            take_all(call[1].lookups, response)
+            take_all(call[1].lookups, response, current_request.get())
         except Exception as error:
             _guard.fault("counting what a pipeline has read", error)
 

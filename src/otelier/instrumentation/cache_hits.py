@@ -15,6 +15,7 @@ from typing import Any
 from opentelemetry.metrics import Meter
 
 from otelier import signals
+from otelier.context import RequestContext
 from otelier.sdk import metrics
 
 Found = tuple[int, int]
@@ -55,14 +56,19 @@ class Lookups:
         self._about = about
         self._by_pattern: dict[str | None, tuple[metrics.Add, metrics.Add]] = {}
 
-    def take(self, reply: Any, pattern: str | None = None) -> None:
-        """pattern: what the keys look like, where that may be said."""
+    def take(
+        self, reply: Any, pattern: str | None = None, request: RequestContext | None = None
+    ) -> None:
+        """pattern: what the keys look like, where that may be said. request: that has asked."""
         if isinstance(reply, Exception):
             return  # one of a pipeline's that failed
         there, missing = self._read(reply)
         series = self._by_pattern.get(pattern)
         if series is None:
             series = self._by_pattern[pattern] = self._made(pattern)
+        if request is not None:
+            request.cache_hits += there
+            request.cache_misses += missing
         if there:
             series[0](there)
         if missing:
@@ -88,9 +94,11 @@ class Hits:
         return Lookups(self, read, about) if read is not None else None
 
 
-def take_all(lookups: Sequence[Lookups | None], replies: Any) -> None:
+def take_all(
+    lookups: Sequence[Lookups | None], replies: Any, request: RequestContext | None
+) -> None:
     """Of a pipeline, in the order of its commands."""
     if isinstance(replies, list) and len(replies) == len(lookups):
         for each, reply in zip(lookups, replies, strict=True):
             if each is not None:
-                each.take(reply)
+                each.take(reply, None, request)

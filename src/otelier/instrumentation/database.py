@@ -27,12 +27,12 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, TracerProvid
 
 from otelier import _guard, signals
 from otelier._upstream import SPAN_KEY, SUPPRESSIONS, current_context
-from otelier.context import current_request
 from otelier.instrumentation import database_checks, seen
 from otelier.instrumentation.engines import Engines, Kind, failure
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
 from otelier.instrumentation.pools import Pools
 from otelier.instrumentation.sqlcommenter import Commenter
+from otelier.instrumentation.telling import Telling
 from otelier.instrumentation.transactions import Transactions
 from otelier.sdk.metrics import distribution
 from otelier.version import __version__
@@ -54,6 +54,8 @@ class DatabaseInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     Its arguments, and contrib's: `tracer_provider`, `meter_provider`, `enable_commenter` (or
     `commenter`) and `commenter_options`. `engine` and `engines` are observed like all others.
+    slow_seconds: from when on a statement is slow; most_repeats: how often one may come in a
+    request without a record; 0 switches either off. explain: whether slow ones are explained.
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:
@@ -65,6 +67,9 @@ class DatabaseInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         on: bool = False,
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
+        slow_seconds: float = 0.0,
+        most_repeats: int = 0,
+        explain: bool = False,
         commenter: bool = False,
         enable_commenter: bool = False,
         commenter_options: Mapping[str, Any] | None = None,
@@ -82,6 +87,7 @@ class DatabaseInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             get_tracer(SCOPE, __version__, tracer_provider, SCHEMA_URL),
             engines,
             Commenter(commenter_options or {}) if wants_comments else None,
+            Telling(slow_seconds, most_repeats, explain),
         )
 
         def listen(sqlalchemy: ModuleType) -> None:
@@ -106,11 +112,15 @@ class DatabaseInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 class Statements:
     """Begins and ends the span and the measurement of each statement."""
 
-    def __init__(self, tracer: Tracer, engines: Engines, commenter: Commenter | None) -> None:
+    def __init__(
+        self, tracer: Tracer, engines: Engines, commenter: Commenter | None, telling: Telling
+    ) -> None:
         self._start_span = tracer.start_span
         self._engines = engines
         self._ready = engines.ready
         self._commenter = commenter
+        self._telling = telling
+        self._slow_seconds, self._count = telling.slow_seconds, telling.count
         self.listeners: Mapping[str, Callable[..., Any]] = {
             "before_cursor_execute": self._before_commented if commenter else self._before,
             "after_cursor_execute": self._after,
@@ -182,9 +192,12 @@ class Statements:
                 context.otelier_call = None  # reading its rows may still fail
                 span, kind, started = call
                 elapsed = perf_counter() - started
-                _add_to_request(elapsed)
+                self._count(kind, span, started, elapsed)
                 span.end()
                 kind.record(elapsed, span)
+                if elapsed >= self._slow_seconds:
+                    what = conn.engine, statement, parameters, many
+                    self._telling.slow(kind, span, elapsed, cursor, what)
         except Exception as error:
             _guard.fault("ending a query", error)
 
@@ -196,21 +209,17 @@ class Statements:
                 context.otelier_call = None
                 span, kind, started = call
                 elapsed = perf_counter() - started
-                _add_to_request(elapsed)
+                self._count(kind, span, started, elapsed)
                 why = failure(told.original_exception, kind.database.system)
                 span.set_attributes(why)
                 span.set_status(StatusCode.ERROR)
                 span.end()
                 kind.failed(why)(elapsed, span)
+                if elapsed >= self._slow_seconds:
+                    what = told.engine, told.statement, told.parameters, False
+                    self._telling.slow(kind, span, elapsed, None, what, why[signals.ERROR_TYPE])
         except Exception as error:
             _guard.fault("ending a query", error)
-
-
-def _add_to_request(elapsed: float) -> None:
-    request = current_request.get()
-    if request is not None:
-        request.db_statements += 1
-        request.db_seconds += elapsed
 
 
 def _is_off(context: Context) -> bool:

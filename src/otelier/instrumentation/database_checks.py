@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import wraps
@@ -60,10 +60,14 @@ def watch(patches: Patches) -> None:
 
 
 class EngineAttempt:
-    """A connection, a ping, and the end of the connection."""
+    """A connection, a ping, and the end of the connection.
 
-    def __init__(self, engine: Any) -> None:
+    ask: what is done with the connection in place of the ping.
+    """
+
+    def __init__(self, engine: Any, ask: Callable[[Any], None] | None = None) -> None:
         self._engine = engine
+        self._ask = ask
         self._connection: Any = None
         self._task: asyncio.Task[Any] | None = None
 
@@ -91,11 +95,14 @@ class EngineAttempt:
         finally:
             _is_ours.reset(token)
         try:
-            if engine.dialect.do_ping(self._connection) is False:
-                raise NotReached
+            (self._ask or self._ping)(self._connection)
         finally:
             connection, self._connection = self._connection, None
             engine.dialect.do_close(connection)
+
+    def _ping(self, connection: Any) -> None:
+        if self._engine.dialect.do_ping(connection) is False:
+            raise NotReached
 
 
 def _cut(connection: Any) -> None:

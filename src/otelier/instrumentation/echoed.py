@@ -1,4 +1,4 @@
-"""What a record of `logging` says, for all that write it.
+"""What a record of `logging` says and whose it is, for all that write it.
 
 Statements that SQLAlchemy logs where an app asks it to (`echo=True`) are without their literals.
 """
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Final
 
+from otelier._upstream import current_span
+from otelier.context import current_request
+from otelier.instrumentation.origins import ORIGINS
 from otelier.logformat.entry import Entry, read
 from otelier.privacy import mask_statement
-
-_ECHO: Final = "sqlalchemy.engine"
-"""Beginning of the names of its loggers."""
+from otelier.sdk.lean_span import ids
 
 _VERB = re.compile(
     r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|REPLACE|CALL|CREATE|ALTER|DROP|SET|PRAGMA|EXPLAIN"
@@ -23,8 +23,11 @@ _VERB = re.compile(
 
 
 def entry_of(record: logging.LogRecord) -> Entry:
+    """Reads who asks as well: to be called where the record is made."""
     entry = read(record)
-    if record.name.startswith(_ECHO):
+    entry.box = current_request.get()
+    entry.ids = ids(current_span())
+    if ORIGINS[record.name].is_echo:
         entry.text = without_literals(entry.text)
     return entry
 

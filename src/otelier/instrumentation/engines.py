@@ -11,7 +11,7 @@ Any thread may call; two that make the same thing at once both succeed and one o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 from weakref import ref
 
@@ -60,10 +60,10 @@ class Kind:
     """One statement to one database.
 
     about: what the series of its durations has. batch: the same with several sets of parameters,
-    made when it is needed.
+    made when it is needed. shape: equal for statements that differ in their literals alone.
     """
 
-    __slots__ = ("about", "batch", "database", "name", "of", "preset", "record")
+    __slots__ = ("about", "batch", "database", "name", "of", "preset", "record", "shape")
 
     def __init__(self, database: Database, of: Description) -> None:
         about = dict(database.about)
@@ -79,6 +79,7 @@ class Kind:
         self.name = of.summary or database.name
         self.preset = Preset({**about, signals.DB_TEXT: of.text} if of.text else about)
         self.record = database.series(about)
+        self.shape: Hashable = of.text or object()
         self.batch: Kind | None = None
 
     def failed(self, why: Mapping[str, Any]) -> Record:

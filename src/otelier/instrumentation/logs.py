@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from otelier import _guard
 from otelier.instrumentation.echoed import entry_of
 from otelier.instrumentation.observe import Patches
+from otelier.instrumentation.origins import ORIGINS
 from otelier.instrumentation.printed import Printed
 from otelier.instrumentation.records import Handed, Records, handed
 from otelier.instrumentation.servers import role
@@ -31,7 +32,6 @@ from otelier.logformat.entry import PROMOTED, Entry, text_of
 from otelier.privacy import mask_field
 from otelier.sdk.logs import Echo, writer
 
-_SDK = "opentelemetry"
 # The exporter's words for a receiver that is away, from its HTTP client.
 _UNREACHABLE = re.compile(
     r"host='([^']+)', port=(\d+).*?(Connection refused|Name or service not known|timed out)"
@@ -60,7 +60,9 @@ class LogsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             provider = get_logger_provider()
             if output != "off":
                 self._print(output, fields, provider)
-            capture = Capture(level, Records(writer(provider)), Printed.current)
+            capture = Capture(
+                level, Records(writer(provider)), Printed.current, self._promote_no_more
+            )
             self._patches.replace(logging.Logger, "isEnabledFor", capture.enabling)
             self._patches.replace(logging.Logger, "makeRecord", capture.marking)
             self._patches.replace(logging.Logger, "callHandlers", capture.capturing)
@@ -69,6 +71,10 @@ class LogsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     def _uninstrument(self, **_: Any) -> None:
         self._patches.restore()
         Printed.current = Echo.show = None
+
+    def _promote_no_more(self) -> None:
+        for name in ("isEnabledFor", "makeRecord"):
+            self._patches.withdraw(logging.Logger, name)
 
     def _print(self, output: str, fields: str, provider: Any) -> None:
         resource = getattr(getattr(provider, "resource", None), "attributes", None)
@@ -83,11 +89,19 @@ class Capture:
     """Wraps the methods of `logging.Logger`.
 
     level: the lowest that is sent for loggers whose level nobody has set. printed: where records
-    are lines of ours as well.
+    are lines of ours as well. settled: called once the app has set the level of the root logger,
+    from when on no record is more than the app has asked for.
     """
 
-    def __init__(self, level: int, records: Records, printed: Printed | None = None) -> None:
+    def __init__(
+        self,
+        level: int,
+        records: Records,
+        printed: Printed | None = None,
+        settled: Callable[[], object] = lambda: None,
+    ) -> None:
         self._level = level
+        self._settled = settled
         self._printed = printed
         self._records = records
         self._root_is_set = logging.root.level != logging.WARNING
@@ -96,8 +110,9 @@ class Capture:
     def noticing(self, original: Any) -> Any:
         def setLevel(logger: logging.Logger, level: int | str) -> None:
             original(logger, level)
-            if logger is logging.root:
+            if logger is logging.root and not self._root_is_set:
                 self._root_is_set = True
+                self._settled()
 
         return setLevel
 
@@ -121,23 +136,25 @@ class Capture:
         return makeRecord
 
     def capturing(self, original: Any) -> Any:
-        emit, printed = self._records.emit, self._printed
+        emit, takes = self._records.emit, self._printed.takes if self._printed else _takes_none
         hand = partial(_hand, original)
 
         def callHandlers(logger: logging.Logger, record: logging.LogRecord) -> None:
             is_sdk, entry = False, None
             try:
-                if record.name.startswith(_SDK) and _is_of_the_sdk(record.name):
-                    is_sdk = True
+                origin = ORIGINS[record.name]
+                if is_sdk := origin.is_sdk:
                     _say(record)
-                elif not record.name.startswith(role.unsent):
+                elif not (origin.is_access or (role.hides_servers and origin.is_supervisor)):
                     entry = entry_of(record)
-                    if not _is_sent(entry):
-                        emit(record, entry)
+                    emit(record, entry)
             except Exception as error:
                 _guard.fault("recording a log record", error)
-            if is_sdk or (printed is not None and _is_printed(printed, logger, record, entry)):
-                return
+            try:
+                if is_sdk or takes(logger, record, entry):
+                    return
+            except Exception as error:
+                _guard.fault("printing a log record", error)
             if PROMOTED not in record.__dict__:
                 hand(logger, record) if Handed.is_on else original(logger, record)
 
@@ -158,23 +175,8 @@ class Capture:
         return not logger.disabled
 
 
-def _is_of_the_sdk(name: str) -> bool:
-    return f"{name}.".startswith(f"{_SDK}.")
-
-
-def _is_printed(
-    printed: Printed, logger: logging.Logger, record: logging.LogRecord, entry: Entry | None
-) -> bool:
-    try:
-        return printed.takes(logger, record, entry)
-    except Exception as error:
-        _guard.fault("printing a log record", error)
-        return False
-
-
-def _is_sent(entry: Entry) -> bool:
-    """Whether it comes from loguru, which had it sent."""
-    return Handed.is_on and handed.has(entry.text)
+def _takes_none(logger: logging.Logger, record: logging.LogRecord, entry: Entry | None) -> bool:
+    return False
 
 
 def _hand(original: Any, logger: logging.Logger, record: logging.LogRecord) -> None:

@@ -14,6 +14,7 @@ from enum import Enum, auto
 from typing import Any
 
 from otelier import _guard
+from otelier.instrumentation.origins import ORIGINS
 
 
 class Place(Enum):
@@ -66,8 +67,6 @@ _SERVER_FORMATS = (
     '%(levelprefix)s %(client_addr)s - "%(request_line)s" %(status_code)s',
     "%(levelprefix)s %(client_addr)s - '%(request_line)s' %(status_code)s",
 )
-SERVERS = ("uvicorn", "gunicorn", "hypercorn", "granian", "daphne")
-_COMMAND = "fastapi_cli"
 _PRINTING_FACTORIES = ("PrintLoggerFactory", "WriteLoggerFactory", "BytesLoggerFactory")
 
 
@@ -155,7 +154,7 @@ def _any_logger_has_own() -> bool:
     return any(
         isinstance(logger, logging.Logger) and logger.handlers and _has_own(logger)
         for name, logger in known
-        if not name.startswith(_COMMAND)
+        if not ORIGINS[name].is_command
     )
 
 
@@ -183,17 +182,10 @@ def _is_by_structlog() -> bool:
     return False
 
 
-def serves(name: str) -> bool:
-    """Whether a logger of this name, or what is set up so far, tells that this is a server."""
-    if name.startswith(SERVERS):
-        return True
+def serves() -> bool:
+    """Whether what is set up so far tells that this is a server."""
     known = logging.root.manager.loggerDict
     return any(
         isinstance(logger := known.get(each), logging.Logger) and bool(logger.handlers)
         for each in ("uvicorn", "gunicorn.error", "hypercorn.error")
     )
-
-
-def is_of_the_command(name: str) -> bool:
-    """FastAPI's own command speaks to whoever has typed it."""
-    return name.startswith(_COMMAND)

@@ -29,8 +29,8 @@ from otelier.errors import is_recorded
 from otelier.export.record import LeanLog
 from otelier.instrumentation import outputs
 from otelier.instrumentation.echoed import entry_of
+from otelier.instrumentation.origins import ORIGINS, Origin
 from otelier.instrumentation.outputs import Place, Way, place
-from otelier.instrumentation.servers import ACCESS
 from otelier.logformat.console import ConsoleLines
 from otelier.logformat.entry import PROMOTED, SAID_WITHIN, Entry, described, exception_of
 from otelier.logformat.lines import Lines, Mask
@@ -44,10 +44,12 @@ _EXCEPTION = {
     signals.EXCEPTION_MESSAGE: "message",
     signals.EXCEPTION_STACK: "stack",
 }
+# What has a place of its own on a line.
+_KNOWN = _EXCEPTION.keys() | {signals.USER_ID}
 
 
-def _ids() -> tuple[int, int]:
-    return ids(current_span())[:2]
+def _ids() -> tuple[int, int, int]:
+    return ids(current_span())
 
 
 class Printed:
@@ -86,61 +88,60 @@ class Printed:
 
         False where all is to be as it is without us. entry: what the record says, if it is known.
         """
-        self._look()
-        way = self._ways.get(logger)
-        if way is None or not way.is_still_so():
-            way = self._ways[logger] = Way(logger)
-        if self._is_the_apps(record, way.has_own):
-            if self.is_asked_for and way.has_other_own:
-                record.__dict__[SAID_WITHIN] = _about()
+        way, origin = self._way(logger), ORIGINS[record.name]
+        has_output = way.has_own or self._app_prints or origin.is_command
+        if has_output and self._is_the_apps(record, origin, way):
             return False
-        if not self._print(record, entry, way.is_bare):
-            return False
+        if not (self.is_asked_for or self._serves or self._is_server(origin)):
+            if not self._is_said_at_last(record, entry, way):
+                return False
+        elif not ((origin.is_access or record.exc_info) and _has_been_said(record, origin)):
+            self._write((self._made or self.lines).of(record, entry or entry_of(record)))
         if PROMOTED not in record.__dict__:
             for handler in way.elsewhere:
                 if record.levelno >= handler.level:
                     handler.handle(record)
         return True
 
-    def _is_the_apps(self, record: logging.LogRecord, has_own: bool) -> bool:
+    def _is_the_apps(self, record: logging.LogRecord, origin: Origin, way: Way) -> bool:
         """Whether a handler of the app prints it, or is all the output that there is to be."""
-        if outputs.is_of_the_command(record.name):
-            return True
-        if has_own:
-            return not (self.is_asked_for and _is_access(record))
-        return not self.is_asked_for and self._app_prints
+        is_asked_for = self.is_asked_for
+        if way.has_own:
+            is_it = not (is_asked_for and _is_access(origin))
+        else:
+            is_it = not is_asked_for and self._app_prints
+        is_it = is_it or origin.is_command
+        if is_it and is_asked_for and way.has_other_own:
+            record.__dict__[SAID_WITHIN] = _about()
+        return is_it
 
-    def _print(self, record: logging.LogRecord, entry: Entry | None, is_bare: bool) -> bool:
-        """Whether the record is dealt with."""
-        if not (self.is_asked_for or self._serves or self._is_server(record.name)):
-            last: Any = logging.lastResort
-            said = is_bare and last is not None and record.levelno >= last.level
-            if said and PROMOTED not in record.__dict__:
-                self._write(self.lines.of(record, entry or entry_of(record)), sys.stderr)
-                return True
+    def _is_said_at_last(self, record: logging.LogRecord, entry: Entry | None, way: Way) -> bool:
+        """Say on stderr what Python would say there for want of a handler."""
+        last: Any = logging.lastResort
+        is_said = way.is_bare and last is not None and record.levelno >= last.level
+        if not is_said or PROMOTED in record.__dict__:
             return False
-        if not self._has_been_said(record):
-            self._write(self.lines.of(record, entry or entry_of(record)))
+        self._write(self.lines.of(record, entry or entry_of(record)), sys.stderr)
         return True
 
-    def _has_been_said(self, record: logging.LogRecord) -> bool:
-        """By a record of ours: of the access, or of the exception."""
-        if _is_access(record):
-            return True
-        error = exception_of(record) if record.exc_info else None
-        return error is not None and is_recorded(error)
-
-    def _is_server(self, name: str) -> bool:
+    def _is_server(self, origin: Origin | None = None) -> bool:
+        """origin: of a record that comes just now."""
         if not self._serves:
-            self._serves = outputs.serves(name)
+            self._serves = (origin is not None and origin.is_server) or outputs.serves()
         return self._serves
 
+    def _way(self, logger: logging.Logger) -> Way:
+        if time.monotonic() - self._looked_at > _LOOKED_AT:
+            self._look()
+        way = self._ways.get(logger)
+        if way is None or not way.is_still_so():
+            way = self._ways[logger] = Way(logger)
+        return way
+
     def _look(self) -> None:
-        now = time.monotonic()
-        if now - self._looked_at > _LOOKED_AT:
-            self._ways.clear()
-            self._app_prints = not self.is_asked_for and outputs.app_prints()
-            self._looked_at = now
+        self._ways.clear()
+        self._app_prints = not self.is_asked_for and outputs.app_prints()
+        self._looked_at = time.monotonic()
 
     # Other records
 
@@ -148,8 +149,9 @@ class Printed:
         """Print a record of our own: of an access, an unhandled exception, an event."""
         try:
             # A script that asks an app within its own process keeps its stdout.
-            self._look()
-            if self.is_asked_for or (self._is_server("") and not self._app_prints):
+            if time.monotonic() - self._looked_at > _LOOKED_AT:
+                self._look()
+            if self.is_asked_for or (self._is_server() and not self._app_prints):
                 self._write(self._line(log))
         except Exception as error:
             _guard.fault("printing a log record", error)
@@ -157,10 +159,11 @@ class Printed:
     def _line(self, log: LeanLog) -> str:
         given, preset = log.extra, log.preset
         level = "WARNING" if log.severity_text == "WARN" else log.severity_text
-        source, about = (log.scope.name, None, None, None), (log.trace_id, log.span_id)
-        if not (given or log.event_name):
-            return self.lines.of_values(
-                log.time / 1e9, level, log.body, source, about, log.box, None, None, preset
+        source = log.scope.name, None, None, None
+        about = log.trace_id, log.span_id, log.flags
+        if not (log.event_name or (given and not _KNOWN.isdisjoint(given))):
+            return (self._made or self.lines).of_values(
+                log.time / 1e9, level, log.body, source, about, log.box, given, None, preset
             )
         extra = {**(preset or {}), **(given or {})}
         exception = {part: extra.pop(name) for name, part in _EXCEPTION.items() if name in extra}
@@ -235,7 +238,7 @@ class Printed:
         about = record.__dict__.get(SAID_WITHIN)
         if about is None:
             return self.lines.of(record, entry_of(record))
-        (trace_id, span_id), request_id, user_id, session_id, bound = about
+        (trace_id, span_id, _), request_id, user_id, session_id, bound = about
         request = None
         if request_id is not None:
             request = RequestContext(request_id)
@@ -275,9 +278,15 @@ def _of_user(user: Any, box: RequestContext | None) -> RequestContext:
     return made
 
 
-def _is_access(record: logging.LogRecord) -> bool:
+def _is_access(origin: Origin) -> bool:
     """A server's line about a request that has a record of ours, or is to have none."""
-    return record.name.startswith(ACCESS) and current_request.get() is not None
+    return origin.is_access and current_request.get() is not None
+
+
+def _has_been_said(record: logging.LogRecord, origin: Origin) -> bool:
+    """By a record of ours: of the access, or of the exception."""
+    error = exception_of(record)
+    return _is_access(origin) or (error is not None and is_recorded(error))
 
 
 def _is_terminal(stream: Any) -> bool:

@@ -17,7 +17,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from otelier import signals
 from otelier._upstream import current_span
 from otelier.context import RequestContext, current_request
-from otelier.errors import is_recorded, message, type_name
+from otelier.error_attributes import attributes_of
+from otelier.errors import is_recorded
 from otelier.export.preset import Preset
 from otelier.export.record import LeanLog
 from otelier.instrumentation.observe import SCHEMA_URL
@@ -25,10 +26,10 @@ from otelier.logformat.entry import Entry, exception_of
 from otelier.logformat.plain import LONGEST_MESSAGE, said, sound
 from otelier.sdk.lean_span import ids
 from otelier.sdk.logs import Write
-from otelier.tracebacks import stack_of
 
 _MOST_KEPT = 4096
 _MOST_EXTRAS = 128
+_NO_SPAN = (0, 0, 0)
 
 
 class Records:
@@ -44,17 +45,18 @@ class Records:
         self._levels: dict[tuple[int, str], tuple[int, str]] = {}
 
     def emit(self, record: logging.LogRecord, entry: Entry) -> None:
-        """Send a record of `logging`, which says `entry`."""
-        name = record.name
-        given, event = entry.extra, entry.event
-        stack = event.get("exception") if event else None
-        error = exception_of(record) if record.exc_info else None
-        box = current_request.get()
-        if error is not None and is_recorded(error):
+        """Send a record of `logging`, which says `entry`, unless loguru has had it sent."""
+        if Handed.is_on and handed.has(entry.text):
             return
-        extra = None
-        if given or error is not None or stack:
-            extra = _attributes(given, box, error, stack)
+        name = record.name
+        box, extra = entry.box, None
+        if entry.extra or entry.event or record.exc_info:
+            error = exception_of(record)
+            if error is not None and is_recorded(error):
+                return
+            stack = entry.event.get("exception") if entry.event else None
+            extra = _attributes(entry.extra, box, error, stack)
+        trace_id, span_id, flags = entry.ids or _NO_SPAN
         level = record.levelno, record.levelname
         number, level_name = self._levels.get(level) or self._level(level)
         self._write(
@@ -69,7 +71,9 @@ class Records:
                 or self._source(record.pathname, record.funcName, record.lineno),
                 extra,
                 box,
-                *ids(current_span()),
+                trace_id,
+                span_id,
+                flags,
             )
         )
 
@@ -191,11 +195,7 @@ def _is_number(value: object) -> bool:
 
 
 def _exception(error: BaseException) -> dict[str, str]:
-    return {
-        signals.EXCEPTION_TYPE: sound(type_name(error)),
-        signals.EXCEPTION_MESSAGE: sound(message(error)),
-        signals.EXCEPTION_STACK: stack_of(error),
-    }
+    return {name: sound(text) for name, text in attributes_of(error).items()}
 
 
 class Handed(threading.local):

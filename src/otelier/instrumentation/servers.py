@@ -19,9 +19,6 @@ from typing import Any, Protocol
 from otelier import _guard
 from otelier.instrumentation.observe import Patches
 
-ACCESS = ("uvicorn.access", "gunicorn.access", "hypercorn.access")
-_SUPERVISORS = ("uvicorn", "gunicorn", "watchfiles", "fastapi_cli")
-
 
 class Stop(Protocol):
     """What `export.lifecycle.Lifecycle` knows of a stop."""
@@ -35,8 +32,8 @@ class Role:
     """What this process is.
 
     is_supervisor: it only watches over others. is_stopping: its server has been told to stop.
-    unsent: beginnings of the names of loggers whose records are not sent. Servers' access lines
-    are not in any process, as there is one access record a request.
+    hides_servers: what servers log is not sent. Their access lines are not in any process, as there
+    is one access record a request.
     """
 
     def __init__(self) -> None:
@@ -45,12 +42,10 @@ class Role:
         self.serve()
 
     def serve(self) -> None:
-        self.is_supervisor = self.is_stopping = False
-        self.unsent: tuple[str, ...] = ACCESS
+        self.is_supervisor = self.is_stopping = self.hides_servers = False
 
     def supervise(self) -> None:
-        self.is_supervisor = True
-        self.unsent = ACCESS + _SUPERVISORS
+        self.is_supervisor = self.hides_servers = True
         if self.warning:
             _guard.write(self.warning)
             self.warning = ""
@@ -92,11 +87,11 @@ def _configuring(patches: Patches, module: ModuleType) -> None:
 
     def make(original: Any) -> Any:
         def call(config: Any, *args: Any, **kwargs: Any) -> Any:
-            before, role.unsent = role.unsent, ACCESS + _SUPERVISORS
+            before, role.hides_servers = role.hides_servers, True
             try:
                 return original(config, *args, **kwargs)
             finally:
-                role.unsent = before
+                role.hides_servers = before
 
         return call
 

@@ -51,13 +51,15 @@ class ConsoleLines:
             stack = stack_of(error) if error is not None else record.exc_text
             if not stack and entry.event:
                 stack = entry.event.get("exception")
+            if entry.ids is None:
+                entry.ids, entry.box = self._ids(), current_request.get()
             made = self._line(
                 record.created,
                 record.levelname,
                 entry.text,
                 record.name,
-                self._ids(),
-                current_request.get(),
+                entry.ids,
+                entry.box,
                 entry.extra,
             )
             return made + self._below(stack) + self._below(record.stack_info)

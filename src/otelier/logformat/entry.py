@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, Final
 
+from otelier.context import RequestContext
 from otelier.errors import message, type_name
 from otelier.logformat.plain import LONGEST_MESSAGE, said, sound
 from otelier.tracebacks import stack_of
@@ -41,10 +42,12 @@ class Rendered:
 class Entry:
     """What a record says, read once for all that write it.
 
-    extra: what the app has added, as it is. event: what structlog made the record of.
+    extra: what the app has added, as it is. event: what structlog made the record of. ids, box:
+    trace id, span id and flags, and the request, for which it was made; no ids where nobody has
+    looked.
     """
 
-    __slots__ = ("event", "extra", "text")
+    __slots__ = ("box", "event", "extra", "ids", "text")
 
     def __init__(
         self, text: str, extra: Mapping[Any, Any] | None, event: Mapping[str, Any] | None
@@ -52,20 +55,27 @@ class Entry:
         self.text = text
         self.extra = extra
         self.event = event
+        self.ids: tuple[int, ...] | None = None
+        self.box: RequestContext | None = None
 
 
 def read(record: logging.LogRecord) -> Entry:
     if (Rendered.event is not None or type(record.msg) is dict) and (event := event_of(record)):
         return Entry(event_text(event) or text_of(record), event_extra(event), event)
-    return Entry(text_of(record), extra_of(record), None)
+    # 0.3 microseconds where nothing is added; the difference of two sets takes 1.3.
+    is_plain = _NOT_EXTRA.issuperset(record.__dict__)
+    return Entry(text_of(record), None if is_plain else extra_of(record), None)
 
 
 def text_of(record: logging.LogRecord) -> str:
     """The message, its arguments filled in; text and arguments side by side if they do not fit."""
     try:
-        if not record.args and type(record.msg) is str:
-            return sound(record.msg)
-        return sound(record.getMessage())
+        text = record.msg
+        if record.args or type(text) is not str:
+            text = record.getMessage()
+        if type(text) is str and len(text) <= LONGEST_MESSAGE and text.isascii():
+            return text  # `sound` has nothing to do, and is a call
+        return sound(text)
     except Exception:
         with suppress(Exception):
             return sound(f"{said(record.msg)} {_listed(record.args)}")
@@ -102,11 +112,9 @@ def event_extra(event: Mapping[str, Any]) -> dict[Any, Any]:
 def extra_of(record: logging.LogRecord) -> dict[Any, Any] | None:
     """What the app has added to the record; None where it has added nothing."""
     values = record.__dict__
-    if _NOT_EXTRA.issuperset(values):  # 0.3 microseconds; the difference of two sets takes 1.3
-        return None
     names = values.keys() - _NOT_EXTRA
     # In the app's order, which a set does not keep.
-    return {name: values[name] for name in values if name in names}
+    return {name: values[name] for name in values if name in names} or None
 
 
 def exception_of(record: logging.LogRecord) -> BaseException | None:

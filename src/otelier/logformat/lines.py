@@ -27,7 +27,9 @@ from otelier.privacy import mask_text
 Mask = Callable[[str, Any], Any]
 """(name, value) to what may be shown of the value: a plain one, as `plain` makes them."""
 
-Ids = tuple[int, int]
+Ids = tuple[int, ...]
+"""Trace id and span id first; what comes behind them is on no line."""
+
 Kept = TypeVar("Kept")
 
 _MOST_KEPT: Final = 4096
@@ -78,30 +80,28 @@ class Lines:
     def of(self, record: logging.LogRecord, entry: Entry | None = None) -> str:
         """The line of a record of `logging`, without its end. entry: what it says, if known."""
         try:
-            return self._of(record, entry or read(record))
+            if entry is None:
+                entry = read(record)
+            has_more = record.exc_info or record.exc_text or entry.event
+            key = record.name, record.pathname, record.lineno, record.funcName
+            if entry.ids is None:
+                entry.ids, entry.box = self._ids(), current_request.get()
+            line = self._line(
+                record.created,
+                record.levelname,
+                entry.text,
+                self._sources.get(key) or self._source(record, key),
+                entry.ids,
+                entry.box,
+                entry.extra,
+                self._exception(record, entry.event) if has_more else None,
+            )
+            if record.stack_info:
+                shown = self._shown(self._names.stack_info, said(record.stack_info))
+                return f"{line[:-1]}{_fields({self._names.stack_info: shown})}}}"
+            return line
         except Exception as error:
             return self._least(record, error)
-
-    def _of(self, record: logging.LogRecord, entry: Entry) -> str:
-        event = entry.event
-        exception = self._exception(record, event) if record.exc_info or event else None
-        if exception is None and record.exc_text:
-            exception = {"stack": self._shown("exception.stacktrace", said(record.exc_text))}
-        key = record.name, record.pathname, record.lineno, record.funcName
-        line = self._line(
-            record.created,
-            record.levelname,
-            entry.text,
-            self._sources.get(key) or self._source(record, key),
-            self._ids(),
-            current_request.get(),
-            entry.extra,
-            exception,
-        )
-        if record.stack_info:
-            shown = self._shown(self._names.stack_info, said(record.stack_info))
-            return f"{line[:-1]}{_fields({self._names.stack_info: shown})}}}"
-        return line
 
     def of_values(
         self,
@@ -123,7 +123,8 @@ class Lines:
         found = self._sources.get(source) or self._written(source)
         fixed = ""
         if preset:
-            if extra or (box is not None and box.bound):
+            meets = extra and not preset.keys().isdisjoint(extra)
+            if meets or (box is not None and box.bound):
                 extra = {**preset, **(extra or {})}
             else:
                 fixed = self._preset(preset)
@@ -151,7 +152,7 @@ class Lines:
         return (
             f"{self._moment(seconds)}{self._levels.get(level) or self._level(level)}"
             f"{self._message}{quoted(text)}{source}{self._joined(ids, box)}{self._service}"
-            f"{self._extra(extra) if extra else fixed}"
+            f"{fixed}{self._extra(extra) if extra else ''}"
             f"{self._failure(exception) if exception is not None else ''}}}"
         )
 
@@ -203,7 +204,7 @@ class Lines:
 
     def _join(self, ids: Ids, box: RequestContext | None) -> str:
         names = self._names
-        trace_id, span_id = ids
+        trace_id, span_id, *_ = ids
         if trace_id:
             made = f',"{names.trace_id}":"{names.trace(trace_id)}"'
             made += f',"{names.span_id}":"{names.span(span_id)}"'
@@ -299,8 +300,11 @@ class Lines:
     ) -> dict[str, Any] | None:
         if (error := exception_of(record)) is not None:
             return described(error, self._shown)
-        stack = event.get("exception") if event else None
-        return {"stack": self._shown("exception.stacktrace", plain(stack))} if stack else None
+        if event and (stack := event.get("exception")):
+            return {"stack": self._shown("exception.stacktrace", plain(stack))}
+        if record.exc_text:
+            return {"stack": self._shown("exception.stacktrace", said(record.exc_text))}
+        return None
 
     def _failure(self, exception: Mapping[str, Any]) -> str:
         names = self._names

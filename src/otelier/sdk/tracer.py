@@ -33,7 +33,7 @@ from otelier._random import bits
 from otelier._upstream import agnostic_contextmanager, current_span
 from otelier.context import current_request
 from otelier.export.preset import Preset
-from otelier.sdk.lean_span import KINDS, LeanSpan
+from otelier.sdk.lean_span import LeanSpan
 from otelier.sdk.limits import Limits, bounded
 from otelier.sdk.remote import RemoteSpan
 
@@ -123,7 +123,7 @@ class LeanTracer(Tracer):
             self._adopt(span, parent)
         span.span_id = bits(64) or 1
         span.title = name
-        span.kind_number = KINDS[kind]
+        span.kind_number = kind._value_ + 1  # `KINDS[kind]` and `kind.value` are calls
         if attributes is not None:
             if type(attributes) is Preset:
                 span.preset = attributes
