@@ -210,7 +210,7 @@ def test_keys_of_ids(
 
 
 @pytest.mark.parametrize(
-    "value", [["a"], {"a": 1}, b"a", object(), uuid.uuid4(), "x" * 65, 1e-7 / 3]
+    "value", [["a"], {"a": 1}, b"a", object(), uuid.uuid4(), "x" * 65, 1e-7 / 3, "a\nb", "\ud800"]
 )
 def test_values_of_no_use(value: Any, telemetry: Telemetry, name: str) -> None:
     """They are left out as well."""
@@ -239,7 +239,8 @@ def test_amounts_of_no_use(
 def test_attributes_that_are_none(telemetry: Telemetry, name: str) -> None:
     """No mapping at all: the measurement still counts."""
     otelier.business_counter(name).add(1, ["plan"])  # type: ignore[arg-type]
-    assert values(telemetry, name) == {by(): 1}
+    otelier.business_counter(name).add(1, ["plan"], kind="x")  # type: ignore[arg-type]
+    assert values(telemetry, name) == {by(): 1, by(kind="x"): 1}
 
 
 def test_a_read_that_fails(telemetry: Telemetry, name: str) -> None:

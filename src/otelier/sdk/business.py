@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any, Final, TypeVar
@@ -228,7 +228,7 @@ def _meter() -> Meter:
 def _joined(attributes: Attributes | None, more: Attributes) -> Attributes:
     if not more:
         return attributes or {}
-    return {**attributes, **more} if attributes else more
+    return {**attributes, **more} if isinstance(attributes, Mapping) else more
 
 
 def as_number(given: Any) -> int | float | None:

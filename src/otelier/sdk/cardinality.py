@@ -57,8 +57,8 @@ def why_no_value(value: object) -> str:
     if not isinstance(value, str | int | float):
         return f"a value is a text, a number or a truth value, not {type(value).__name__[:40]}"
     text = str(_plain(value))
-    if len(text) > LONGEST:
-        return f"a value has up to {LONGEST} characters"
+    if len(text) > LONGEST or not text.isprintable():
+        return f"a value has up to {LONGEST} characters, all of which can be printed"
     return "its value looks like an id, of which there are too many for a metric" * is_id(text)
 
 
@@ -98,7 +98,7 @@ class Sets:
         if not isinstance(given, Mapping):
             self.say(f"attributes are a mapping, not {type(given).__name__[:40]}")
             given = {}
-        kept = {str(k): _plain(v) for k, v in given.items() if self._may_stay(k, v)}
+        kept = {_plain(k): _plain(v) for k, v in given.items() if self._may_stay(k, v)}
         key = frozenset(kept.items())
         found = self._known.get(key)
         if found is not None:
