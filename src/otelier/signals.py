@@ -8,6 +8,7 @@ the reference page, and the test that compares them with what arrives.
 from __future__ import annotations
 
 from otelier.query_signals import ROWS as _OF_QUERIES
+from otelier.runtime_signals import ROWS as _OF_THE_RUNTIME
 from otelier.signal import CODE as CODE
 from otelier.signal import DATABASE as DATABASE
 from otelier.signal import EXCEPTION as EXCEPTION
@@ -369,6 +370,7 @@ SIGNALS: tuple[Signal, ...] = (
     _count(CACHE_HITS, "keys or fields that Redis had", "{key}", _READ),
     _count(CACHE_MISSES, "keys or fields that it did not have", "{key}", _READ),
     *_OF_QUERIES,
+    *_OF_THE_RUNTIME,
     *_own_numbers(),
     _count(EXPORT_RECORDED, "records that delivery has been given", "{record}", "signal"),
     _count(
