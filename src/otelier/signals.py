@@ -8,7 +8,11 @@ the reference page, and the test that compares them with what arrives.
 from __future__ import annotations
 
 from otelier.query_signals import ROWS as _OF_QUERIES
+from otelier.runtime_signals import CONTAINER as CONTAINER
+from otelier.runtime_signals import CPYTHON as CPYTHON
+from otelier.runtime_signals import PROCESS as PROCESS
 from otelier.runtime_signals import ROWS as _OF_THE_RUNTIME
+from otelier.runtime_signals import SYSTEM as SYSTEM
 from otelier.signal import CODE as CODE
 from otelier.signal import DATABASE as DATABASE
 from otelier.signal import EXCEPTION as EXCEPTION
