@@ -44,7 +44,24 @@ WORKING_SET = "container.memory.working_set"
 MEMORY_LIMIT = "otelier.container.memory.limit"
 MEMORY_UTILIZATION = "otelier.container.memory.utilization"
 
+SYSTEM_CPU_TIME = "system.cpu.time"
+SYSTEM_CPUS = "system.cpu.logical.count"
+SYSTEM_MEMORY = "system.memory.usage"
+SYSTEM_MEMORY_LIMIT = "system.memory.limit"
+SYSTEM_MEMORY_AVAILABLE = "system.memory.linux.available"
+SYSTEM_DISK_IO = "system.disk.io"
+SYSTEM_NETWORK_IO = "system.network.io"
+MEMORY_STATE = "system.memory.state"
+DEVICE = "system.device"
+INTERFACE = "network.interface.name"
+NETWORK_DIRECTION = "network.io.direction"
+
+POOL_USED = "otelier.thread_pool.used"
+POOL_MAX = "otelier.thread_pool.max"
+POOL_WAITING = "otelier.thread_pool.waiting"
+
 _BLOCKED = "record of a blocked event loop"
+_OF_HOST = "metrics of the host"
 _OF_PROCESS, _OF_GC = "metrics of the process", "metrics of garbage collection"
 
 
@@ -92,15 +109,37 @@ _CONTAINER = (
     level(MEMORY_LIMIT, "the smallest limit that holds for it", "By", "none"),
     _gauge(MEMORY_UTILIZATION, "memory by that limit", "1", "none"),
 )
+_HOST = (
+    count(SYSTEM_CPU_TIME, "CPU time of the host", "s", "mode", SYSTEM),
+    level(SYSTEM_CPUS, "its CPUs", "{cpu}", "none", SYSTEM),
+    level(SYSTEM_MEMORY, "memory of the host", "By", "state", SYSTEM),
+    level(SYSTEM_MEMORY_LIMIT, "all of it", "By", "none", SYSTEM),
+    level(SYSTEM_MEMORY_AVAILABLE, "what could be had", "By", "none", SYSTEM),
+    count(
+        SYSTEM_DISK_IO, "bytes read from and written to disks", "By", "device, direction", SYSTEM
+    ),
+    count(SYSTEM_NETWORK_IO, "bytes over networks", "By", "interface, direction", SYSTEM),
+)
+_THREAD_POOL = (
+    level(POOL_USED, "threads of the pool for sync routes that are in use", "{thread}", "none"),
+    level(POOL_MAX, "most that may be in use", "{thread}", "none"),
+    level(POOL_WAITING, "who waits for one", "{task}", "none"),
+)
 
 ROWS: tuple[Signal, ...] = (
     *_LOOP,
     *_PROCESS,
     *_GARBAGE,
     *_CONTAINER,
+    *_HOST,
+    *_THREAD_POOL,
     attribute(CPU_MODE, "`user`, `system` …", _OF_PROCESS, SYSTEM),
     attribute(IO_DIRECTION, "`read` or `write`", _OF_PROCESS, SYSTEM),
     attribute(FAULT_TYPE, "`major` or `minor`", _OF_PROCESS, SYSTEM),
     attribute(SWITCH_TYPE, "`voluntary` or `involuntary`", _OF_PROCESS, PROCESS),
+    attribute(MEMORY_STATE, "`used`, `free`, `buffers`, `cached`", _OF_HOST, SYSTEM),
+    attribute(DEVICE, "name of the disk", _OF_HOST, SYSTEM),
+    attribute(INTERFACE, "name of the interface; the loopback is left out", _OF_HOST, SYSTEM),
+    attribute(NETWORK_DIRECTION, "`receive` or `transmit`", _OF_HOST, SYSTEM),
     attribute(GENERATION, "0, 1 or 2", _OF_GC, CPYTHON, "int"),
 )

@@ -34,6 +34,11 @@ def thread() -> None:
     time.sleep(0.3)
 
 
+@app.get("/pool")
+def pool() -> None:
+    time.sleep(1.5)
+
+
 def inner() -> None:
     time.sleep(0.32)
 

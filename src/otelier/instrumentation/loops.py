@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 import threading
 from asyncio import AbstractEventLoop, _get_running_loop
+from collections.abc import Callable
 from contextvars import Context
 from inspect import CO_COROUTINE
 from time import monotonic
@@ -97,9 +98,13 @@ class Beat:
 
 
 class Loops:
-    """Those that are met. limit: seconds of lag from which on there is a record; 0 for none."""
+    """Those that are met. limit: seconds of lag from which on there is a record; 0 for none.
+    tell: is given each loop, in a task of its own."""
 
-    def __init__(self, meter: Meter, limit: float) -> None:
+    def __init__(
+        self, meter: Meter, limit: float, tell: Callable[[AbstractEventLoop], object] = bool
+    ) -> None:
+        self._told = tell
         lag = metrics.distribution(
             meter, runtime_signals.LOOP_LAG, "s", "Lag of the event loop.", _BUCKETS
         )
@@ -133,6 +138,7 @@ class Loops:
                 self._beats.pop(key, None)
         self._beats[id(loop)] = Beat(loop, self._record, self._watcher)
         self._watcher.start()
+        self._told(loop)
 
 
 def _driver(frame: FrameType | None) -> FrameType | None:

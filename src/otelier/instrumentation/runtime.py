@@ -14,10 +14,13 @@ from opentelemetry.metrics import Meter, NoOpMeter, get_meter
 
 from otelier import runtime_signals
 from otelier.instrumentation.container import Container
+from otelier.instrumentation.election import Election
 from otelier.instrumentation.garbage import Garbage
+from otelier.instrumentation.host import Host
 from otelier.instrumentation.loops import Loops
 from otelier.instrumentation.observe import SCHEMA_URL
 from otelier.instrumentation.process import Process, affinity
+from otelier.instrumentation.thread_pool import ThreadPools
 from otelier.sdk.observed import Read, Value
 from otelier.sdk.observed import observe as observe_values
 from otelier.version import __version__
@@ -36,9 +39,13 @@ def observe(what: str, lag_limit: float, *, is_sent: bool) -> Callable[[], objec
     """
     is_measured = is_sent and what != OFF
     meter = get_meter(*_ABOUT[:2], schema_url=SCHEMA_URL) if is_measured else NoOpMeter(*_ABOUT)
+    pools = ThreadPools()
     if is_measured:
         _observe_process(meter)
-    return Loops(meter, lag_limit).meet if is_measured or lag_limit else None
+        tell(meter, pools.reads)
+    if is_measured and what == ALL:
+        tell(meter, Host(Election().is_won).reads, is_own=False)
+    return Loops(meter, lag_limit, pools.meet).meet if is_measured or lag_limit else None
 
 
 def _observe_process(meter: Meter) -> None:
