@@ -53,6 +53,7 @@ ROOMS: Sequence[frozenset[str]] = (
             "privacy",
             "query_signals",
             "rules",
+            "runtime_signals",
             "secret_keys",
             "secret_pairs",
             "secret_phrases",

@@ -140,6 +140,7 @@ class Start:
         self.observed: list[str] = []
         self.flush: Callable[[], object] = lambda: None
         self._clients: Any = None
+        self._runtime: Any = None
         self._environ = environ
         _put_defaults(environ, self.settings)
         self.problems += users.put_in_force(self.settings)
@@ -190,7 +191,7 @@ class Start:
     def provide(self) -> None:
         """Make the providers, and see to it that what they record is delivered."""
         from otelier import inheritance, pipeline
-        from otelier.instrumentation import observe, servers
+        from otelier.instrumentation import observe, runtime, servers
         from otelier.sdk import propagation, resource
 
         propagation.put_in_force(self.settings["OTEL_PROPAGATORS"])
@@ -204,6 +205,11 @@ class Start:
         self.problems += made.problems
         self.flush = made.lifecycle.flush
         servers.observe(observe.Patches(), made.lifecycle)
+        self._runtime = runtime.observe(
+            self.settings["OTELIER_RUNTIME_METRICS"],
+            self.settings["OTELIER_LOOP_LAG_MS"] / 1000,
+            is_sent=bool(self.settings.exporters("metrics")),
+        )
         inheritance.adopt(self._environ)
 
     def _mask(self) -> None:
@@ -262,6 +268,7 @@ class Start:
             methods=self.settings["OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"] or METHODS,
             health_paths=self.settings["OTELIER_HEALTH_PATHS"],
             health_detail=self.settings["OTELIER_HEALTH_DETAIL"],
+            meet=self._runtime or bool,
         )
 
 

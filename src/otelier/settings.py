@@ -358,6 +358,19 @@ SETTINGS: tuple[Setting, ...] = (
         default="false",
     ),
     Setting(
+        name="OTELIER_RUNTIME_METRICS",
+        meaning="what is measured of the process: `all`, `process` (not the host: where the collector's "
+        "`hostmetrics` receiver does that), or `off`",
+        parse=one_of("all", "process", "off"),
+        default="all",
+    ),
+    Setting(
+        name="OTELIER_LOOP_LAG_MS",
+        meaning="milliseconds of lag from which on a blocked event loop has a record; `0` for none",
+        parse=number(0, 3_600_000, "milliseconds"),
+        default="250",
+    ),
+    Setting(
         name="OTELIER_BUFFER_BYTES",
         meaning="memory for what waits to be sent; when it is full the least useful is dropped first, "
         "and counted. 64 MiB is an outage of about half an hour at 100 requests a second",

@@ -12,6 +12,11 @@ from otelier.error_signals import EXCEPTION_STACK as EXCEPTION_STACK
 from otelier.error_signals import EXCEPTION_TYPE as EXCEPTION_TYPE
 from otelier.error_signals import ROWS as _OF_ERRORS
 from otelier.query_signals import ROWS as _OF_QUERIES
+from otelier.runtime_signals import CONTAINER as CONTAINER
+from otelier.runtime_signals import CPYTHON as CPYTHON
+from otelier.runtime_signals import PROCESS as PROCESS
+from otelier.runtime_signals import ROWS as _OF_THE_RUNTIME
+from otelier.runtime_signals import SYSTEM as SYSTEM
 from otelier.signal import CODE as CODE
 from otelier.signal import DATABASE as DATABASE
 from otelier.signal import EXCEPTION as EXCEPTION
@@ -368,6 +373,7 @@ SIGNALS: tuple[Signal, ...] = (
     _count(CACHE_MISSES, "keys or fields that it did not have", "{key}", _READ),
     *_OF_ERRORS,
     *_OF_QUERIES,
+    *_OF_THE_RUNTIME,
     *_own_numbers(),
     _count(EXPORT_RECORDED, "records that delivery has been given", "{record}", "signal"),
     _count(

@@ -27,6 +27,7 @@ PREFIX = "otelier."
 
 # Deprecated names that are sent all the same, and why.
 KEPT: Mapping[str, str] = {
+    "system.device": "its name in the release that we name; `system.device.name` from 1.45 on",
     "deployment.environment": "sent beside its new name: backends of before 2025 know only this",
 }
 

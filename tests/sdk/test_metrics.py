@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.metrics import NoOpMeterProvider
-from opentelemetry.sdk.metrics import Counter, Histogram, UpDownCounter
+from opentelemetry.sdk.metrics import Counter, Histogram, ObservableCounter, UpDownCounter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
@@ -27,7 +27,7 @@ class Meters:
     """Both lanes on one provider, and one reader of each temporality."""
 
     def __init__(self, **more: Any) -> None:
-        kinds = (Counter, Histogram, UpDownCounter)
+        kinds = (Counter, Histogram, ObservableCounter, UpDownCounter)
         self.readers = [
             InMemoryMetricReader(dict.fromkeys(kinds, temporality))
             for temporality in (CUMULATIVE, DELTA)
@@ -157,6 +157,37 @@ def test_values_that_are_read() -> None:
             lean, standard = meters.points(place)
             assert shape(lean["o"]) == shape(standard["o"])
             assert len(lean["o"]) == expected
+
+
+def test_counters_and_gauges_that_are_read() -> None:
+    """A counter's reader is given what was added, or all of it; a gauge's what there is."""
+    meters = Meters()
+    values: list[tuple[float, dict[str, int]]] = []
+    for meter in meters.meters:
+        for kind in ("counter", "gauge"):
+            observe(meter, kind, "{x}", "values", lambda: values, kind)
+    for amount in (2, 5, 5.5):
+        values[:] = [(amount, {"a": 1})]
+        for place in (0, 1):
+            lean, standard = meters.points(place)
+            for kind in ("counter", "gauge"):
+                assert shape(lean[kind]) == shape(standard[kind])
+                assert [point.value for point in lean[kind]] == [
+                    point.value for point in standard[kind]
+                ]
+
+
+def test_what_was_counted_before() -> None:
+    """A delta has nothing of the time before the first look, nor of what has begun again."""
+    meters = Meters()
+    values: list[tuple[float, dict[str, int]]] = [(100, {})]
+    observe(meters.meters[0], "o", "{x}", "values", lambda: values, "counter", is_own=False)
+    found = []
+    for amount in (100, 103, 103, 1, 3):
+        values[:] = [(amount, {})]
+        points = meters.points(1)[0].get("o", [])
+        found.append([point.value for point in points])
+    assert found == [[], [3], [], [], [2]]
 
 
 def test_values_that_cannot_be_read() -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import sysconfig
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from enum import Enum, auto
 from functools import lru_cache, partial
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_ITERABLE_COROUTINE
@@ -85,8 +85,13 @@ def calling_line() -> Line | None:
 
 
 def _found(start: FrameType) -> Line | None:
+    return nearest_line(chain(_stack(start), _waiting_frames()))
+
+
+def nearest_line(frames: Iterable[FrameType]) -> Line | None:
+    """Of the app, as above; frames: innermost first."""
     second = None
-    for frame in chain(_stack(start), _waiting_frames()):
+    for frame in frames:
         place = _place(frame.f_code.co_filename, str(frame.f_globals.get("__name__")))
         if place is _Place.APP:
             return _line(frame)

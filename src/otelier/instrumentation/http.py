@@ -56,6 +56,7 @@ Receive = Callable[[], Awaitable[Message]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _FASTAPI_MARK = "fastapi.telemetry"
+_STARTED = "lifespan.startup.complete"
 _STOPPED = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
 _OBSERVED = frozenset(("http", "websocket", "lifespan"))
 _STARLETTES_OWN = "starlette.middleware.opentelemetry"
@@ -73,6 +74,7 @@ class Options:
     excluded: patterns searched for in the whole URL, to the same effect.
     flush: delivers what is queued; called in a thread when the app's lifespan has ended.
     health_paths, health_detail: as `health.Health` wants them.
+    meet: called in the event loop of an app that has started, and for each request.
     headers: which headers are wanted on the span. methods: those that are known by their names.
     """
 
@@ -88,6 +90,7 @@ class Options:
     trusted: Sequence[Network] | None = None
     health_paths: Sequence[str] = ()
     health_detail: str | None = None
+    meet: Callable[[], object] = bool
 
 
 class HTTPInstrumentor(BaseInstrumentor):  # type: ignore[misc]
@@ -151,6 +154,7 @@ class Layer:
         names = (options.header, *options.also_from)
         self._id_headers = tuple(name.lower().encode("ascii") for name in names)
         self._askings = Askings(options.methods)
+        self._meet = options.meet
         self._health = Health(options.health_paths, options.health_detail)
         # Looked up for every request, 0.1 microseconds.
         self._asides = {*options.quiet_paths, *options.health_paths}
@@ -183,7 +187,8 @@ class Layer:
         try:
             if kind == "lifespan":
                 scope[SCOPE_KEY] = None  # FastAPI's call goes on to Starlette's: once is enough
-                return Lifespan(send, self._options.flush)
+                return Lifespan(send, self._options.flush, self._meet)
+            self._meet()
             return self._begin(app, scope, receive, send)
         except Exception as error:
             _guard.fault("beginning a request", error)
@@ -283,15 +288,18 @@ class Lifespan:
 
     stand_in = None
 
-    __slots__ = ("_flush", "_send")
+    __slots__ = ("_flush", "_meet", "_send")
 
-    def __init__(self, send: Send, flush: Callable[[], object]) -> None:
+    def __init__(self, send: Send, flush: Callable[[], object], meet: Callable[[], object]) -> None:
         self._send = send
         self._flush = flush
+        self._meet = meet
 
     async def send(self, message: Message) -> None:
         from anyio.to_thread import run_sync  # comes with Starlette
 
+        if message["type"] == _STARTED:
+            self._meet()
         if message["type"] in _STOPPED:
             try:
                 await run_sync(self._flush)
