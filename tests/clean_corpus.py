@@ -39,6 +39,18 @@ phone +49 30 901820|order #1764082078|tracking 1Z999AA10123456784|vin 1HGCM82633
 the token bucket is full|tokens left: 512|token limit exceeded|password reset mail sent
 session started|session expired after 30 minutes|cookie banner shown|secret santa draw done
 api key rotated|credentials are valid|no credentials given|2 cards played|card declined
+password reset requested|password must contain 8 characters|password reset for user42
+password policy updated to v2.1|password hash uses bcrypt|password field 'password2' missing|password expires in 30days
+the password is required|token is valid until 2026-11-25|token limit 4096|Unexpected token u in JSON at position 0
+token count 12|secret rotation job-123 done|api key rotated by user42|Select an item from the 'basic' list
+please update your profile and set 'name'|delete from cart: 'item 5'|SELECT id FROM deals took 12 ms|commit 9f86d08
+inspect.signature(func)|signature: (a, b) -> c|got signal sig=SIGTERM|signature mismatch|pin the version to 1.2.3|shipping=DHL
+code=404 error_code=E42 status_code=200|exit code: 137|postal_code=10115 country_code=DE|curl 7.88.1 -u
+docker run -p 8080:80 mysql|docker run -u 1000:1000 image|mysql -h db -P 3306 -p shop|caf%C3%A9%20au%20lait|100%
+(psycopg.errors.UniqueViolation) duplicate key value violates unique constraint "deals_name_key"
+asyncpg.exceptions.UndefinedTableError: relation "deals" does not exist|authorization: granted|passwords: 3 checked
+max_tokens=4096 total_tokens=512|tokenizer=gpt2|secretary hired|passenger: 3|task-sk-very-long-branch-name-here
+price: $12 or $15|iban DE89370400440532013000|data:image/png;base64,iVBORw0KGgoAAAANSUhEUg|s3://bucket/key/part-1
 basic plan|bearer of bad news|SK Slovan won|pub quiz at 8|global settings|gl context lost
 """
 _SUBJECTS = ("deal", "contact", "invoice", "import job", "mail", "webhook", "report", "campaign")

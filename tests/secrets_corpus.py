@@ -149,6 +149,50 @@ PLANTED: tuple[str, ...] = tuple(
         "invalid input for query argument $1: '@@' (invalid UUID '@@': length must be 32)",
         "query argument $1 in element #0 of executemany() sequence: '@@' ('str' object cannot be interpreted)",
         'could not translate host name "@@@db.example" to address',
+        "pin=@@",
+        '{"mfaCode": "@@"}',
+        "verification_code: @@",
+        'backup_codes: ["@@", "b"]',
+        "code_verifier=@@",
+        "SAMLResponse=@@",
+        "X-Hub-Signature-256: sha256=@@",
+        "['X-Signature: @@']",
+        "login as bob with password @@!",
+        "using password @@.",
+        "the password is @@",
+        "invalid token @@ given",
+        "GET /login/password/@@",
+        "AUTH default @@ [x]",
+        "curl -u bob:@@ https://x.example/",
+        "['curl', '--user', 'bob:@@']",
+        "mysql -u root -p@@ db",
+        "sshpass -p @@ ssh x",
+        "redis-cli -a @@ ping",
+        "docker login -u bob -p @@ registry",
+        "ran INSERT INTO u (email) VALUES ('@@')",
+        "executing SELECT * FROM users WHERE email = '@@' AND id = 5",
+        "ran update u set a = '@@'",
+        'ran UPDATE u SET a="@@"',
+        "ran SELECT $$@@$$",
+        "ran SELECT $q$it's @@$q$",
+        "('SELECT a FROM t WHERE b = ?', ('@@',))",
+        "DO $$ BEGIN RAISE NOTICE '@@'; END $$",
+        "SET app.tenant = '@@'",
+        "(psycopg.errors.RaiseException) no password=@@",
+        '(psycopg.errors.InvalidParameterValue) time zone "@@" not recognized',
+        '(sqlalchemy.dialects.postgresql.asyncpg.Error) invalid source encoding name "@@"',
+        "unknown subcommand '@@'. Try OBJECT HELP.",
+        "ValueError: '@@' does not appear to be an IPv4 or IPv6 address",
+        "odd <X-Signature: @@>",
+        "cookies {'a': '@@'}",
+        "Headers({'sec-websocket-protocol': 'access_token, @@'})",
+        "note=got+%7B%22client_secret%22%3A+%22@@%22%7D",
+        "baggage: note=%22password%22%20%3D%20%22@@%22",
+        "baggage: note=postgresql%3A//app%3A@@%40db.internal",
+        "https://discord.com/api/webhooks/123456789012345678/@@",
+        "https://api.telegram.org/bot123456789:AAF@@abcdefghijklmnopqrstuv/send",
+        "stored $2b$12$@@abcdefghijklmnopqrstuvwxyz0123456789a",
+        "SCRAM-SHA-256$4096:@@",
     )
 )
 
@@ -158,7 +202,8 @@ KEYS = words(
     "privateKey credentials smtp_pass aws_secret_access_key "
     "http.request.header.authorization http.request.header.x-api-key PGPASSWORD csrf_token "
     "refreshToken passphrase new_password newPassword active_token api_keys csrf ccn "
-    "social_security_number stripe_key auth_header"
+    "social_security_number stripe_key auth_header pin user.pin otp totp mfa_code mfaCode one_time_code "
+    "recovery_codes security_code sms_code code_verifier client_assertion SAMLResponse"
 )
 ORDINARY_KEYS = words(
     "token_count max_tokens session.id tokenizer password_changed_at token_type secret_name "
@@ -166,7 +211,8 @@ ORDINARY_KEYS = words(
     "foreign_key sort_key cache_key keyboard author authority authorized passenger compass "
     "bypass passed secretary session_count user.id http.request.id tokenize keys "
     "code.function.name gen_ai.token.type token_url auth_type assessment possession monkey "
-    "cookie_name url.path session_started session_title card_country"
+    "cookie_name url.path session_started session_title card_country code status_code error_code "
+    "postal_code country_code promo_code pins pin_count spin pinned signature_algorithm"
 )
 
 _SENTENCES = """

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from otelier import JSONFormatter, cli
 from otelier.cli import settings, signals
@@ -117,6 +118,32 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
     bad = "[e](gone.md) [f](there.md#gone) [g](#gone)"
     text = f"# Here\n{good} {bad}\n```\n[in code](gone.md)\n```\n"
     assert broken_links(tmp_path / "page.md", text) == ["gone.md", "there.md#gone", "#gone"]
+
+
+def test_examples_of_business_metrics_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each Python block of docs/business.md runs, nothing of it is left out; the line is said."""
+    text = (ROOT / "docs" / "business.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {"__name__": "docs"}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(compile(block, "docs/business.md", "exec"), names)
+    assert capsys.readouterr().err == ""
+    names["created"].add(1, user_id=7)  # type: ignore[attr-defined]
+    assert capsys.readouterr().err in text
+
+
+def test_the_collector_can_scrape() -> None:
+    """The file of docs/prometheus.md fits the collector's own, and needs no piece but contrib's."""
+    text = (ROOT / "docs" / "prometheus.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    mine = yaml.safe_load(block)
+    base = yaml.safe_load((ROOT / "collector" / "config" / "base.yaml").read_text())
+    modules = (ROOT / "tests" / "collector" / "contrib-modules.txt").read_text()
+    (pipeline,) = mine["service"]["pipelines"].values()
+    assert pipeline["receivers"] == list(mine["receivers"]) == ["prometheus"]
+    assert "/receiver/prometheusreceiver\n" in modules
+    assert set(pipeline["processors"]) <= set(base["processors"])
+    assert set(pipeline["exporters"]) <= set(base["connectors"])
+    assert not set(mine["service"]["pipelines"]) & set(base["service"]["pipelines"])
 
 
 def test_examples_of_logs_run(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from otelier.errors import type_name
+from otelier.errors import message, type_name
 
 
 class Outer:
@@ -27,3 +27,11 @@ class Outer:
 def test_type_name(error: BaseException, name: str) -> None:
     """Qualified by its module, but for what everybody knows."""
     assert type_name(error) == name
+
+
+def test_a_message_of_postgres_without_its_values() -> None:
+    """The class tells that what is quoted in it is one, unless it is a name."""
+    error = type("InvalidParameterValue", (Exception,), {"__module__": "psycopg.errors"})
+    assert message(error('time zone "x" not known')) == 'time zone "[masked:value]" not known'
+    assert message(error('relation "x" is not there\n"y"')) == 'relation "x" is not there\n"y"'
+    assert message(ValueError('time zone "x" not known')) == 'time zone "x" not known'

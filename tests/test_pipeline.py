@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from otelier.cli.receiver import Receiver
+from parts import free_ports
 
 PROGRAM = """
 import importlib.abc, logging, os, sys, threading
@@ -53,3 +54,34 @@ def test_everything_arrives_and_nothing_is_imported_late() -> None:
         assert [log.body for log in receiver.logs] == ["inside otelier.t", "inside t"]
         names = [point.name for point in receiver.points]
         assert (names.count("c"), "otelier.export.recorded" in names) == (2, True)
+
+
+ALONE = """
+import os, threading, urllib.request
+from otelier import loading, pipeline
+from otelier.sdk import resource
+from opentelemetry import metrics
+
+made = pipeline.build(loading.load(os.environ), os.environ, resource.build("0", {}, None))
+metrics.get_meter("otelier.t").create_counter("c").add(3)
+port = os.environ["OTEL_EXPORTER_PROMETHEUS_PORT"]
+with urllib.request.urlopen(f"http://localhost:{port}/metrics") as text:
+    counted = [line for line in text.read().decode().splitlines() if line.startswith("c_total")]
+print([line.split()[-1] for line in counted], made.problems)
+print("otelier-delivery" in [thread.name for thread in threading.enumerate()])
+"""
+
+
+def test_prometheus_alone() -> None:
+    """With nothing to send, what is measured is still kept small by the thread that delivers."""
+    (port,) = free_ports(1)
+    variables = {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "LOGS")}
+    variables |= {"OTEL_METRICS_EXPORTER": "prometheus"}
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE],
+        env={**variables, "OTEL_EXPORTER_PROMETHEUS_PORT": str(port)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.splitlines() == ["['3.0'] []", "True"], done.stderr

@@ -9,7 +9,7 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from opentelemetry.sdk.metrics.export import MetricsData
@@ -274,6 +274,49 @@ def test_a_secret_that_a_limit_cuts() -> None:
     assert b"hunter" not in encode.logs(RESOURCE, [log(body)]).body
 
 
+@pytest.mark.parametrize("end", range(-2, 40, 3))
+def test_a_secret_that_a_limit_tears(end: int) -> None:
+    """Of what looks like a secret only when it is whole, no half leaves; others are marked before."""
+    for limit in (4096, 16384):
+        for secret in (
+            "postgresql://bob:hunter2SWORDFISHhunter2@h/x",
+            "pay 4111 1111 1111 1111 now",
+        ):
+            for before in ("x ", f"{SHAPED['github']} "):
+                text = (before * limit)[: limit - end - 1] + f" {secret} {'y ' * 2000}"
+                for body in (
+                    encode.logs(RESOURCE, [log(text if limit > 5000 else "x", note=text)]).body,
+                    encode.traces(RESOURCE, [sdk_span({"note": [text]}, text)]).body,
+                ):
+                    assert b"hunter2" not in body
+                    assert b"4111 1111 1" not in body
+
+
+def test_bytes_of_any_encoding() -> None:
+    """A body in another one is masked as well, and what is no text stays as it is."""
+    assert CANARY.encode() not in mask_value("body", f"caf\xe9 password={CANARY}".encode("latin-1"))
+    assert mask_value("body", b"\x00\xff?a=b") == b"\x00\xff?a=b"
+
+
+def test_a_request_id_that_is_not_taken() -> None:
+    """Neither is it shown where headers are captured."""
+    key = "http.request.header.x-request-id"
+    assert mask_attributes({key: ("a-1.b_2",)})[key] == ("a-1.b_2",)
+    assert mask_attributes({key: ("a b\x1b[31m",)})[key] == ("[masked:value]",)
+
+
+class Login(NamedTuple):
+    user: str
+    password: str
+
+
+def test_fields_of_a_named_tuple() -> None:
+    """They are keys."""
+    body = encode.logs(RESOURCE, [log("x", login=Login("bob", CANARY))]).body
+    assert CANARY.encode() not in body
+    assert b"bob" in body
+
+
 def test_statements_of_others() -> None:
     """`db.statement` of another package loses its literals, by the grammar of its system."""
     for key, system in (("db.statement", "db.system"), ("db.query.text", "db.system.name")):
@@ -320,7 +363,8 @@ HOSTILE = (
     "Key (a)=(", "Duplicate entry '", "input_value=", "LINE 1: ", "--password ", "<password>", "%22password",
     "a@", "('password', ", "password ", "\\\\\"password\\\\\": \\\\\"", "AKIA", "x" , "=", ":", "é=", "cookie: ",
     "asyncpg ValueError: '", "Failing row contains (", "Key (a)=(x) ", "<a ", "[[\"password\",\"", "// ", "%252F%2F", "name=a value=",
-    "Command # 1 (SET ", "value \"", "name=\"password\"\r\n", "ssn: 1 ", "AB+/", "[generated in ] ", "\n    token=",
+    "curl -u a:", "mysql -p", "password is ", "token/", "SELECT '", "$a$", "UPDATE a SET ", "%20a", "psycopg.errors.A: a \"b\" ",
+    "pbkdf2_a$1$", "signature: (", "cookies {", "2fa_code", "Command # 1 (SET ", "value \"", "name=\"password\"\r\n", "ssn: 1 ", "AB+/", "[generated in ] ", "\n    token=",
 )  # fmt: skip
 
 

@@ -214,6 +214,14 @@ def test_grpc_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read(ENDPOINT, "http://c:4317", **{PROTOCOL: "grpc"})[0] == "http://c:4318"
 
 
+def test_prometheus_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exact command is in the line, and OTLP goes on."""
+    monkeypatch.setattr(values, "entry_points", lambda **_: ())
+    value, (problem,) = read("OTEL_METRICS_EXPORTER", "otlp,prometheus")
+    assert value == ("otlp",)
+    assert "pip install 'otelier[prometheus]'" in problem.reason
+
+
 @pytest.mark.parametrize("variable", [PROTOCOL, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"])
 def test_grpc_with_its_package(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     """Port 4317 is right for gRPC, for all signals or for one."""

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from otelier.sql_text import ANY, MYSQL, ORACLE, POSTGRES, SQLITE, Grammar, mask_sql
+from otelier.sql_text import mask_sql
+from otelier.sql_tokens import ANY, MYSQL, ORACLE, POSTGRES, SQLITE, Grammar
 
 GRAMMARS = {"pg": POSTGRES, "mysql": MYSQL, "sqlite": SQLITE, "oracle": ORACLE, "any": ANY}
 

@@ -289,12 +289,27 @@ def test_a_limit_of_the_apps_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_sent_is_bounded_and_keeps_both_ends() -> None:
-    error = caught(of_class(ValueError, "a" * 100_000 + "the end"))
-    text = stack_of(error)
-    assert len(text) == LONGEST
+    """What is left behind the middle begins with a frame."""
+    text = stack_of(caught(partial(even, 400)))
+    assert LONGEST - 1024 < len(text) <= LONGEST
     assert text.startswith("Traceback")
-    assert "\n…\n" in text
-    assert text.endswith("the end\n")
+    assert '\n…\n  File "' in text
+    assert text.endswith(stack_of(caught(partial(even, 0))).splitlines(keepends=True)[-1])
+
+
+def test_of_a_long_message_the_beginning_is_sent() -> None:
+    """Behind the middle nobody could tell that it is a statement with a password in it."""
+    error = caught(of_class(ValueError, f"{'a ' * 50_000}the end"))
+    text = stack_of(error)
+    assert LONGEST - 1024 < len(text) <= LONGEST
+    assert "ValueError: a a" in text
+    assert "the end" not in text
+    cause = caught(of_class(ValueError, f"[SQL: INSERT INTO t VALUES ({'1, ' * 9_000}'x')]"))
+    error = caught(of_class(KeyError, "the end"))
+    error.__cause__ = cause
+    text = stack_of(error)
+    assert "'x'" not in text
+    assert text.endswith(("the end')\n", "the end'\n"))
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,3 +42,12 @@ async def reachable() -> bool:
 
 def healthy() -> None:
     otelier.health_check("search", reachable)
+
+
+def numbers() -> None:
+    created = otelier.business_counter("workflow.created", unit="{workflow}")
+    created.add()
+    created.add(2, {"workflow.kind": "welcome"}, plan="free")
+    otelier.business_gauge("user.active", read=lambda: 3)
+    otelier.business_gauge("job.waiting").set(7.5, queue="mail")
+    otelier.business_histogram("order.value", boundaries=(1, 10, 100)).record(9.99)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from otelier.health import health_check
     from otelier.inheritance import environ
     from otelier.logformat import JSONFormatter
+    from otelier.sdk.business import business_counter, business_gauge, business_histogram
     from otelier.sdk.security import security_event
 
 __all__ = [
@@ -23,6 +24,9 @@ __all__ = [
     "__version__",
     "bind",
     "bind_user",
+    "business_counter",
+    "business_gauge",
+    "business_histogram",
     "environ",
     "health_check",
     "security_event",
@@ -32,6 +36,9 @@ _FOUND_IN = {
     "JSONFormatter": "otelier.logformat",
     "bind": "otelier.binding",
     "bind_user": "otelier.binding",
+    "business_counter": "otelier.sdk.business",
+    "business_gauge": "otelier.sdk.business",
+    "business_histogram": "otelier.sdk.business",
     "environ": "otelier.inheritance",
     "health_check": "otelier.health",
     "security_event": "otelier.sdk.security",

@@ -57,6 +57,7 @@ class RequestContext:
         "db_shapes",
         "db_statements",
         "encoded",
+        "handled",
         "mount_prefix",
         "notice",
         "open_spans",
@@ -85,6 +86,8 @@ class RequestContext:
         self.route: str | None = None
         self.broken_by: BaseException | None = None
         """What broke off an answer that middleware ends as if it were whole."""
+        self.handled: BaseException | None = None
+        """The exception that Starlette has looked a handler up for."""
         self.server_span: Span = INVALID_SPAN
         """Until the app returns."""
         self.db_statements = 0

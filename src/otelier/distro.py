@@ -23,7 +23,7 @@ from typing import Any
 
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
 
-from otelier import _guard, loading, privacy, users
+from otelier import _guard, categories, loading, privacy, users
 from otelier import rules as masking
 from otelier._upstream import entry_points, silence_loader
 from otelier.chosen import DISTRO, NAME, NEIGHBOURS, STARTED, name_otelier
@@ -196,6 +196,7 @@ class Start:
 
         propagation.put_in_force(self.settings["OTEL_PROPAGATORS"])
         self._mask()
+        self.problems += categories.load_rules()
         attributes = self.settings["OTEL_RESOURCE_ATTRIBUTES"] or {}
         if not self.settings["OTEL_SERVICE_NAME"] and "service.name" not in attributes:
             self.guessed = resource.guess_service(sys.orig_argv[1:], Path.cwd())

@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable
 
 from otelier.marks import mark
-from otelier.sql_text import ANY, MYSQL, POSTGRES, SQLITE, Grammar, mask_sql
+from otelier.sql_text import mask_sql
+from otelier.sql_tokens import ANY, MYSQL, POSTGRES, SQLITE, Grammar
 
 _LONGEST_STATEMENT = 32_768
 
@@ -84,6 +85,37 @@ def _not_among(text: str) -> str:
     return "".join((*parts, last))
 
 
+def mask_quoted(text: str) -> str:
+    """What is quoted in the first line of a message of PostgreSQL's, but for names."""
+    if '"' not in text:
+        return text
+    line, end, others = text.partition("\n")
+    return f"{_OTHER_THAN_NAME.sub(_hide, line)}{end}{others}"
+
+
+def _of_postgres(text: str) -> str:
+    """What is quoted in the first line of an error of a class of PostgreSQL's, but for names."""
+    return _FIRST_LINE.sub(lambda found: _OTHER_THAN_NAME.sub(_hide, found[0]), text)
+
+
+def _hide(found: re.Match[str]) -> str:
+    return f'{found[1]}"{mark("value")}"'
+
+
+_FIRST_LINE = re.compile(
+    r"(?:psycopg2?\.errors|asyncpg\.exceptions|dialects\.postgresql\.[\w.]{1,64})\.\w{1,80}"
+    r"['\"]?[)>]{0,2}:? [^\n]*+"
+)
+_NAMES = "|".join(
+    (
+        "relation", "column", "table", "constraint", "index", "function", "type", "schema", "role",
+        "database", "user", "sequence", "view", "trigger", "cursor", "operator", "parameter",
+        "extension", "language", "tablespace", "attribute", "domain", "savepoint", "statement",
+        "partition", "policy", "collation", "aggregate", "procedure", "variable", "portal", "rule",
+        "key", "publication", "subscription", "server", "near",
+    )
+)  # fmt: skip
+_OTHER_THAN_NAME = re.compile(rf'(?<!\w)((?!(?:{_NAMES})\b)[\w:]{{1,80}} )"(?!\[masked)[^"\n]*+"')
 _AMONG = " is not among the defined enum values"
 _LONGEST_VALUE = 8192
 _TO_LINE_END = r"(?=\n|\Z)"
@@ -100,6 +132,7 @@ _KNOWN: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("[SQL: ", lambda text: _SQL.sub(_statement, text)),
     ("[parameters: ", lambda text: _PARAMETERS.sub(f"[parameters: {mark('parameters')}]", text)),
     ("] ", lambda text: _ECHO.sub(lambda found: f"{found[1]} {mark('parameters')}", text)),
+    ("pg", _of_postgres),
     (
         "ey (",
         spanning(
@@ -131,6 +164,7 @@ _KNOWN: tuple[tuple[str, Callable[[str], str]], ...] = (
     ),
     ("invalid value ", value(r"(invalid value \\*\")[^\"\n]*(\\*\" for \\*\")")),
     ("invalid value ", quoted(r"invalid value for parameter \\*\"[\w.]{1,64}\\*\": ")),
+    ("unknown subcommand ", quoted("unknown subcommand ")),
     (_AMONG, _not_among),
     (
         "ncorrect ",
@@ -141,7 +175,8 @@ _KNOWN: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("unrecognized token: ", value(r"(unrecognized token: \\*\")[^\n]*()", "sql")),
     ("query argument $", value(rf"({_ARGUMENT})[^\n]*?({_REASON}|{_TO_LINE_END})")),
     ("invalid UUID ", quoted("invalid UUID ")),
-    ("asyncpg", value(r"(ValueError: ')[^\n]{0,200}?(' does not appear to be an IPv[46])")),
+    ("does not appear to be an IPv", value(r"(['\"])[^'\"\n]{0,200}(['\"] does not appear to be)")),
+    ("not recognized", value(r"((?:time zone|unit) \\*\")[^\"\n]*(\\*\" not recognized)")),
     ("translate host name ", value(r"(translate host name \\*\")[^\"\n]*@([^\"\n@]*\")")),
     ("input_value=", value(rf"(input_value=)[^\n]*?(, input_type=|{_TO_LINE_END})", "input")),
     (

@@ -1,8 +1,10 @@
-"""What an exception is called and says. Categories and fingerprints join it here."""
+"""What an exception is called and says."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+
+from otelier.error_texts import mask_quoted
 
 
 def type_name(error: BaseException) -> str:
@@ -18,11 +20,18 @@ def type_name(error: BaseException) -> str:
 
 
 def message(error: BaseException) -> str:
-    """Its text; empty where its class, the app's own, cannot say it."""
+    """Its text; empty where its class, the app's own, cannot say it.
+
+    Of PostgreSQL's without the values in it: that they are, only the class tells.
+    """
     try:
-        return str(error)
+        text = str(error)
+        return mask_quoted(text) if type(error).__module__.startswith(_OF_POSTGRES) else text
     except Exception:
         return ""
+
+
+_OF_POSTGRES = ("psycopg", "asyncpg", "sqlalchemy.dialects.postgresql")
 
 
 _RECORDED = "_otelier_recorded"

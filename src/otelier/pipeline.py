@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 _QUEUE, _DELAY = "OTEL_{}_MAX_QUEUE_SIZE", "OTEL_{}_SCHEDULE_DELAY"
 _METRICS = "OTEL_EXPORTER_OTLP_METRICS_"
+_PULLED_IN_VAIN = (
+    "metrics are pulled from one process, and this one only watches over others: nothing of the app"
+    " is in a scrape (hint: let workers send metrics by OTLP, see docs/prometheus.md)"
+)
 
 
 @dataclass
@@ -58,12 +62,13 @@ def build(read: Settings, environ: Mapping[str, str], resource: Resource) -> Pip
         problems += found[signal].problems
     providers = _providers(read, resource, found["metrics"].readers)
     current.append(providers)
+    role.warning = _PULLED_IN_VAIN if found["metrics"].readers else ""
     spool, reason = _spool(read)
     problems += [reason] if reason else []
     delivery = _delivery(read, providers, found, spool)
     providers.deliver_to(delivery)
     providers.install()
-    if found["metrics"].sinks:
+    if found["metrics"].sinks or found["metrics"].readers:
         delivery.start()  # there may be much to measure before there is a span
     lifecycle = Lifecycle((), read["OTELIER_STOP_TIMEOUT"], deliver=delivery.flush)
     lifecycle.install()

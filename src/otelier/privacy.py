@@ -20,9 +20,11 @@ from typing import Any
 from otelier import addresses
 from otelier.addresses import mask_addresses, mask_query, mask_url
 from otelier.error_texts import mask_error, statement
+from otelier.logged_sql import mask_logged
 from otelier.marks import REDACTED, count, mark, masked
-from otelier.secret_keys import is_count, kind_of_key
+from otelier.secret_keys import is_count, is_harmless, kind_of_key
 from otelier.secret_pairs import mask_pairs
+from otelier.secret_phrases import mask_commands
 from otelier.secret_shapes import (
     has_digits,
     is_card,
@@ -32,8 +34,12 @@ from otelier.secret_shapes import (
     mask_issued,
     mask_schemes,
 )
+from otelier.secret_signs import is_suspect, may_have_pairs, may_have_sql, may_repeat
 from otelier.signals import REQUEST_ID, SESSION_ID, USER_ID
-from otelier.sql_text import ANY, GRAMMARS
+from otelier.spelled import mask_spelled
+from otelier.sql_tokens import ANY, GRAMMARS
+from otelier.store_commands import mask_command
+from otelier.torn import cut
 
 __all__ = [
     "REDACTED",
@@ -83,11 +89,6 @@ def use(chosen: Policy, tell: Callable[[str, BaseException], object] | None = No
         forget()
 
 
-# Parts of all keys that are secret, in small letters.
-_IN_KEYS = (
-    "ss", "cr", "key", "token", "pw", "cook", "card", "cv", "auth", "otp", "jwt", "sid", "input",
-    "sharedaccess", "srf", "bearer", "ccn", "social", "identified",
-)  # fmt: skip
 _SHORT, _OVER, _LONGEST = 256, 1024, 20_000
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
 
@@ -106,7 +107,7 @@ def mask_text(text: str) -> str:
 
 def _scan(text: str) -> str:
     try:
-        if not (_is_suspect(text) or policy.email or policy.ip):
+        if not (is_suspect(text) or policy.email or policy.ip):
             return text
         return _masked(text)
     except Exception as error:
@@ -114,45 +115,31 @@ def _scan(text: str) -> str:
         return mark("unknown")
 
 
-def _is_suspect(text: str) -> bool:
-    """Whether it has a sign that hardly any text with a secret goes without."""
-    return (
-        ":" in text or "%" in text or "=" in text or "_" in text or "-" in text
-        or "?" in text or "@" in text
-        or ">" in text or "[" in text or "'" in text or '"' in text
-        or "earer" in text or "asic" in text or "eyJ" in text or "AIza" in text
-        or "AKIA" in text or "ASIA" in text or "SK" in text or "SG." in text or "pub" in text
-        or "ya29" in text or "hooks.sl" in text or "dapi" in text or "hv" in text
-        or has_digits(text) is not None
-    )  # fmt: skip
-
-
 _scanned = lru_cache(maxsize=2048)(_scan)
 
 
 def _masked(text: str) -> str:
-    found = mask_issued(mask_error(text) if _may_repeat(text) else text)
+    if "%" in text:
+        text = mask_spelled(text, _masked)
+    lower = text.lower()
+    found = mask_issued(_unrepeated(text, lower) if may_repeat(text) else text)
     if has_digits(found):
         found = mask_cards(found)
-    lower = found.lower()
     if "bearer" in lower or "basic" in lower:
         found = mask_schemes(found)
     found = mask_addresses(found)
-    for part in _IN_KEYS:
-        if part in lower:
-            found = mask_pairs(found)
-            break
+    if may_have_pairs(lower):
+        found = mask_pairs(found)
+    if " -" in found or "'-" in found:
+        found = mask_commands(found)
     if policy.email:
         found = mask_emails(found)
     return mask_ips(found) if policy.ip else found
 
 
-def _may_repeat(text: str) -> bool:
-    """Whether it can be the text of an error that repeats values: each has one of these."""
-    return (
-        "(" in text or "[" in text or "'" in text or '"' in text
-        or "input_value=" in text or "LINE " in text
-    )  # fmt: skip
+def _unrepeated(text: str, lower: str) -> str:
+    text = mask_error(text)
+    return mask_logged(text) if may_have_sql(text, lower) else text
 
 
 def mask_value(path: str, value: Any, limit: int | None = None) -> Any:
@@ -181,7 +168,7 @@ def mask_name(path: str, text: Any) -> Any:
     """A text that has no key: `name`, `body`, `status` … are its path."""
     if policy.rules or type(text) is not str:
         return mask_value(path, text)
-    return mask_text(text if len(text) <= _LONGEST else text[:_LONGEST])
+    return mask_text(text if len(text) <= _LONGEST else cut(text, _LONGEST))
 
 
 def is_ordinary(key: str) -> bool:
@@ -263,7 +250,10 @@ _DEEPEST = 8
 def _hidden(path: str, value: Any) -> Any:
     if value is None or isinstance(value, bool) or value in ("", b"") or is_count(path, value):
         return value
-    made = mark(kind_of_key(path) or "unknown")
+    kind = kind_of_key(path) or "unknown"
+    if is_harmless(kind, value):
+        return _shown(path, value, None)
+    made = mark(kind)
     masked[made[8:-1]] += 1
     return [made] * len(value[:_MOST_ITEMS]) if isinstance(value, (list, tuple)) else made
 
@@ -273,8 +263,9 @@ _MOST_ITEMS = 16
 
 def _shown(path: str, value: Any, limit: int | None) -> Any:
     if isinstance(value, str):
-        text = str.__str__(value) if limit is None else value[: limit + _OVER]
-        return _by_meaning(path, text)
+        if limit is None:
+            return _by_meaning(path, str.__str__(value))
+        return _by_meaning(path, cut(value[: limit + _OVER + 1], limit + _OVER))
     if isinstance(value, bytes):
         return _bytes(value if limit is None else value[: limit + _OVER])
     if type(value) is int and value > _CARDS_FROM and is_card(str(value)):
@@ -284,15 +275,17 @@ def _shown(path: str, value: Any, limit: int | None) -> Any:
 
 
 def _bytes(value: bytes) -> bytes:
-    """As a text where they are one."""
+    """As a text, if they are one: a body has its own encoding, or is cut within a letter."""
     try:
-        text = value.decode()
+        text, encoding = value.decode(), "utf-8"
     except UnicodeDecodeError:
-        text = value.decode("latin-1")
-        found = mask_issued(text)
-        return value if found == text else found.encode("latin-1")
-    found = mask_text(text)
-    return value if found is text else found.encode()
+        text, encoding = value.decode("latin-1"), "latin-1"
+    is_binary = encoding != "utf-8" and _CONTROL.search(text)
+    found = mask_issued(text) if is_binary else mask_text(text)
+    return value if found == text else found.encode(encoding)
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 
 
 def _by_meaning(path: str, text: str) -> str:
@@ -321,10 +314,19 @@ def _protocols(text: str) -> str:
     return ", ".join(shown)
 
 
+def _id(text: str) -> str:
+    """Of a request, as a client has it: one that is not taken as its id is not shown either."""
+    return mask_text(text) if _SOUND_ID.fullmatch(text) else mark("value")
+
+
+_SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
 # Keys whose values are known to be addresses, or lists.
 _MEANINGS: Mapping[str, Callable[[str], str]] = {
     "http.request.header.sec-websocket-protocol": _protocols,
     "http.response.header.sec-websocket-protocol": _protocols,
+    "http.request.header.x-request-id": _id,
+    "http.request.header.x-correlation-id": _id,
     "url.query": lambda text: mask_query(text.removeprefix("?"))[:_LONGEST_QUERY],
     "url.full": lambda text: mask_text(mask_url(text)),
     "http.url": lambda text: mask_text(mask_url(text)),
@@ -351,7 +353,7 @@ def mask_statement(text: Any, system: Any) -> Any:
     for rule in policy.rules:
         text = _ruled(rule, "db.query.text", text)
     if system in _STORES:
-        made = _command(text)
+        made = mask_command(text)
     else:
         made = (_statement if len(text) <= _LONGEST_KEPT else _read)(text, str(system))
     if made != text:
@@ -365,34 +367,3 @@ def _read(text: str, system: str) -> str:
 
 _statement = lru_cache(maxsize=1024)(_read)
 _LONGEST_KEPT = 8192
-
-
-def _command(text: str) -> str:
-    """Commands of a store, each on its line, without arguments; those may have lines as well."""
-    first, *others = text[:4096].split("\n")
-    shown = [_without_arguments(_NAME, *first.split(" "))]
-    return "\n".join([*shown, *(_without_arguments(_FURTHER_NAME, *o.split(" ")) for o in others)])
-
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,31}")
-_FURTHER_NAME = re.compile(r"[A-Z][A-Z._-]{1,31}")
-_MASKED = frozenset(("?", "..."))
-_SECOND_NAME = re.compile(r"[A-Za-z_-]{1,24}")
-
-# Commands whose second word is part of their name.
-TWO_WORDS = frozenset(
-    (
-        "ACL", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DEBUG", "FUNCTION", "HIMPORT", "LATENCY",
-        "MEMORY", "MODULE", "OBJECT", "PUBSUB", "SCRIPT", "SENTINEL", "SLOWLOG", "XGROUP", "XINFO",
-    )
-)  # fmt: skip
-
-
-def _without_arguments(names: re.Pattern[str], first: str, *others: str) -> str:
-    """`...`, for arguments that are left out, stays."""
-    has_two = first.upper() in TWO_WORDS and others and _SECOND_NAME.fullmatch(others[0])
-    kept = others[:1] if has_two else ()
-    hidden = ("..." if other == "..." else "?" for other in others[len(kept) :])
-    if others and _MASKED.issuperset(others):  # a line of a text that was made so
-        names = _NAME
-    return " ".join((first if names.fullmatch(first) else "?", *kept, *hidden))

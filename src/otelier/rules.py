@@ -6,8 +6,7 @@ cannot be loaded masks nothing: that is a problem to be said, and the app starts
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
-
+from otelier._upstream import entry_points
 from otelier.privacy import Rule
 
 GROUP = "otelier_mask"

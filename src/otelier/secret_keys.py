@@ -11,6 +11,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+SIGNATURE = "signature"
+"""Of a request, a link or a hook; one of a function is called the same."""
+
 
 def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -39,10 +42,12 @@ _WORDS = {
     **dict.fromkeys(("card", "creditcard", "debitcard", "cardnumber", "cardno", "ccn"), "card"),
     **dict.fromkeys(("cvv", "cvv2", "cvc", "cvc2"), "card"),
     **dict.fromkeys(("ssn", "socialsecurity"), "ssn"),
-    **dict.fromkeys(("jwt", "otp", "totp", "bearer", "xsrf", "csrf"), "token"),
+    **dict.fromkeys(("jwt", "otp", "totp", "hotp", "bearer", "xsrf", "csrf"), "token"),
     **dict.fromkeys(("accesskey", "accountkey", "privatekey", "secretkey", "encryptionkey"), "key"),
     **dict.fromkeys(("signingkey", "masterkey", "sshkey", "sharedaccesskey", "appkey"), "key"),
     **dict.fromkeys(("authkey", "privkey"), "key"),
+    **dict.fromkeys(("signature", "sig"), SIGNATURE),
+    "pin": "pin",
     "creds": "credential",
     "auth": "authorization",
     "sharedaccesssignature": "key",
@@ -52,6 +57,19 @@ _BEFORE_KEY = words(
     "ssh hmac application license webhook subscription storage aes rsa deploy client fernet tls "
     "aws azure google github stripe twilio sendgrid mailgun openai anthropic datadog sentry"
 )
+# `mfa_code`, `backup codes`; of a code alone it is not known what it is.
+_BEFORE_CODE = words(
+    "mfa 2fa fa otp totp verification time onetime backup recovery security auth sms factor reset "
+    "access authentication activation login signin magic"
+)
+# Two words that are secret together: of OAuth's flows and of SAML.
+_PAIRS = {
+    "code verifier": "token",
+    "client assertion": "token",
+    "saml response": "token",
+    "saml assertion": "token",
+    "saml request": "token",
+}
 # The word behind or before which says that the value is about a secret and none itself.
 _ABOUT_BEHIND = words(
     "count counts length len size limit limits max min total used usage type types kind "
@@ -70,7 +88,7 @@ _ABOUT_BEFORE = words(
 )
 _ENDS_AUTH: tuple[list[str], ...] = ([], ["header"], ["headers"], ["value"])
 _IDS = frozenset(("session.id", "session.previous_id"))
-_COUNTED = frozenset(("tokens", "sessions", "cards", "cookies", "secrets"))
+_COUNTED = frozenset(("tokens", "sessions", "cards", "cookies", "secrets", "passwords"))
 
 _BETWEEN = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _LONGEST = 128
@@ -98,8 +116,13 @@ def _kind_of(key: str) -> str | None:
 def _kind(words: list[str], at: int, word: str) -> str | None:
     if word in ("key", "keys") and at and words[at - 1] in _BEFORE_KEY:
         return "key"
-    if word == "security" and at and words[at - 1] == "social":
+    before = words[at - 1] if at else ""
+    if word in ("code", "codes") and before in _BEFORE_CODE:
+        return "code"
+    if word == "security" and before == "social":
         return "ssn"
+    if (pair := f"{before} {word}") in _PAIRS:
+        return _PAIRS[pair]
     if word in _WORDS:
         return _WORDS[word] if word != "auth" or words[at + 1 :] in _ENDS_AUTH else None
     for part, kind, ordinary in _PARTS:
@@ -108,10 +131,21 @@ def _kind(words: list[str], at: int, word: str) -> str | None:
     return None
 
 
+_OF_A_REQUEST = re.compile(r"[^\s()]{8,}")
+
+
+def is_harmless(kind: str | None, value: object) -> bool:
+    """Whether a signature is one of a function, or the name of a signal."""
+    if kind != SIGNATURE:
+        return False
+    text = str(value)[:1024]
+    return not (_OF_A_REQUEST.fullmatch(text) and any(letter.isdigit() for letter in text))
+
+
 def is_count(key: str, value: object) -> bool:
     """Whether it says how many there are: `tokens=512`, `active_sessions: 3`."""
     words = [word.lower() for word in _BETWEEN.split(key[-_LONGEST:]) if word]
-    if not words or words[-1] not in _COUNTED:
+    if _COUNTED.isdisjoint(words[-2:]):
         return False
     if isinstance(value, str):
         return len(value) <= 9 and value.replace(".", "", 1).isdigit()

@@ -12,7 +12,9 @@ import re
 from collections.abc import Callable
 
 from otelier.marks import mark
-from otelier.secret_keys import is_count, kind_of_key
+from otelier.placeholders import says_nothing
+from otelier.secret_keys import is_count, is_harmless, kind_of_key
+from otelier.secret_phrases import mask_phrases
 
 # A key of one word, or of two (`api key`); each run of letters is looked at once.
 _PAIR = re.compile(
@@ -27,10 +29,6 @@ _PAIR = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
-_OPTION = re.compile(
-    r"(?<![\w-])(--[\w.-]++)(['\"]?,?[ \t]{1,4}(?:(['\"])(?=[^'\"\n]*['\"]))?['\"]?)"
-    r"((?(3)[^'\"\n]++|[^\s'\"]++))"
-)
 # `<wsse:Password Type="…">x`, and `name="password" value="x"`.
 _TAG = re.compile(
     r"(?P<head><(?:[\w.-]{1,64}:)?(?P<key>[\w.-]++)(?:\s[^<>]*+)?+>(?:<!\[CDATA\[)?+)"
@@ -41,12 +39,6 @@ _NAMED = re.compile(
     \\*["']?(?:,\s*+|\s++) \\*["']?value\\*["']?[=:][ ]?(?P<quote>\\*["'])? )
     (?P<value> (?(quote)[^"'\\\n]++|[^\s"'\\,}>]++) )""",
     re.VERBOSE | re.IGNORECASE,
-)
-# `PASSWORD 'x'` of SQL and of people, `IDENTIFIED BY 'x'`, `PASSWORD('x')`.
-_NEAR = re.compile(
-    r"(?P<head>(?P<key>passwords?|identified by)(?:[ ]|\()\\*(?P<quote>['\"]))"
-    r"(?P<value>(?:(?!(?P=quote))[^\n])+)",
-    re.IGNORECASE,
 )
 _COOKIE = re.compile(r"(<Cookie [^\s=<>]{1,128}=)[^\s<>]++")
 _OPENING = re.compile(r"[bBuUrRfF]{0,2}+(\\*+)(\"\"\"|'''|\"\"(?=\w)|[\"'])")
@@ -67,123 +59,6 @@ _END_OF_FORM = re.compile(r"(?:\r?\n|\\+r\\+n)--|\Z")
 _LOC = re.compile(r"\\*['\"]loc\\*['\"]:")
 _PHRASE = re.compile(r"[^\r\n,;&'\"<>)\]}]++")
 _FOLDER = re.compile(r"(?:OLD)?PWD=/")
-_SAYS_NOTHING = frozenset(
-    [
-        "none",
-        "null",
-        "nil",
-        "undefined",
-        "true",
-        "false",
-        "yes",
-        "no",
-        "empty",
-        "missing",
-        "required",
-        "invalid",
-        "expired",
-        "failed",
-        "ok",
-        "not",
-        "must",
-        "should",
-        "cannot",
-        "can",
-        "could",
-        "is",
-        "was",
-        "are",
-        "were",
-        "has",
-        "have",
-        "does",
-        "did",
-        "too",
-        "may",
-        "will",
-        "field",
-        "optional",
-        "incorrect",
-        "wrong",
-        "mismatch",
-        "refused",
-        "denied",
-        "rejected",
-        "accepted",
-        "changed",
-        "created",
-        "updated",
-        "deleted",
-        "removed",
-        "revoked",
-        "rotated",
-        "refreshed",
-        "verified",
-        "valid",
-        "found",
-        "unknown",
-        "unset",
-        "set",
-        "reset",
-        "disabled",
-        "enabled",
-        "str",
-        "int",
-        "bool",
-        "bytes",
-        "float",
-        "any",
-        "optional[str]",
-        "secretstr",
-        "string",
-        "text",
-        "bearer",
-        "basic",
-        "<redacted>",
-        "redacted",
-        "[redacted]",
-        "hidden",
-        "(hidden)",
-        "<hidden>",
-        "for",
-        "in",
-        "on",
-        "at",
-        "of",
-        "and",
-        "or",
-        "the",
-        "a",
-        "an",
-        "to",
-        "by",
-        "with",
-        "from",
-        "issued",
-        "sent",
-        "started",
-        "ended",
-        "closed",
-        "opened",
-        "used",
-        "unused",
-        "needed",
-        "given",
-        "provided",
-        "present",
-        "absent",
-        "authentication",
-        "login",
-        "user",
-        "value",
-        "type",
-        "length",
-    ]
-)
-_PLACEHOLDER = re.compile(
-    r"\?|\$\d{1,3}|\$[A-Z_]+|[:@](?:p\w{0,3}|param\w*|\w+_\d{1,3}|[a-z_]*(?:pass|tok|sec|key)[a-z_]*)"
-    r"|%s|%\(\w+\)s|\{[\w.!:]*\}|\$\{\w+\}|[*•x.#-]{1,64}|[^\w\s]{1,3}|<\w+>|\[masked:\w+\]?|REDACTED.*"
-)
 _LOOK_BACK = 400
 # What stands before a key in a tuple, in a list of lists, in a part of a form.
 _BEFORE_TUPLE = re.compile(r"(?:\(b?|b|(?:\[|\],)\s{0,2}\[)\\*[\"']\Z")
@@ -208,6 +83,7 @@ def mask_pairs(text: str) -> str:
         position = max(position, end)
     if parts:
         text = "".join((*parts, text[done:]))
+    text = mask_phrases(text)
     for words, mask in _FURTHER:
         for word in words:
             if word in text:
@@ -218,8 +94,14 @@ def mask_pairs(text: str) -> str:
 
 def _kind(found: re.Match[str]) -> str | None:
     """By the key, and by what may only look like an escape before it."""
-    kind = kind_of_key(found["key"])
-    return kind or (kind_of_key(found[1] + found["key"]) if found["escape"] else None)
+    key = found["key"]
+    if kind := kind_of_key(key):
+        return kind
+    if found["escape"] and (kind := kind_of_key(found[1] + key)):
+        return kind
+    if found["sign"] == "=" and " " in key:  # `no password=x`
+        return kind_of_key(key.rpartition(" ")[2])
+    return "token" if key.lower() == "sec-websocket-protocol" else None
 
 
 def _fits(text: str, found: re.Match[str]) -> bool:
@@ -238,17 +120,23 @@ def _value(text: str, found: re.Match[str], kind: str) -> tuple[int, int, str | 
     opening = _OPENING.match(text, at)
     if opening and not found["form"]:
         start, end = opening.end(), _end_of_quoted(text, opening)
-        return start, end, None if _says_nothing(text[start:end]) else mark(kind)
+        is_none = says_nothing(text[start:end]) or is_harmless(kind, text[start:end])
+        return start, end, None if is_none else mark(kind)
     if _is_code(text, found.start()) or _is_folder(text, found):
         return at, at, None
     if text[at : at + 1] in tuple("{[(") and not text.startswith("[masked:", at):
-        return at, _end_of_nested(text, at), mark(kind)
+        end = _end_of_nested(text, at)
+        return at, end, None if is_harmless(kind, text[at:end]) else mark(kind)
     end = _end_of_bare(text, at, kind, found)
     value = text[at:end]
-    if not value or _says_nothing(value) or is_count(found["key"], value):
+    if not value or says_nothing(value) or _is_other(found, kind, value):
         return at, max(at, end), None
     is_json = text[found.start() - 1 : found.start()] == '"' and found["sign"] == ":"
     return at, end, f'"{mark(kind)}"' if is_json else mark(kind)
+
+
+def _is_other(found: re.Match[str], kind: str, value: str) -> bool:
+    return is_count(found["key"], value) or is_harmless(kind, value)
 
 
 def _end_of_quoted(text: str, opening: re.Match[str]) -> int:
@@ -303,13 +191,6 @@ def _end_of_bare(text: str, at: int, kind: str, found: re.Match[str]) -> int:
     return at + len(text[at:end].rstrip(")]},.:;"))
 
 
-def _says_nothing(value: str) -> bool:
-    if len(value) > 64:
-        return False
-    word = value.strip().rstrip(".,;:!?").lower()
-    return not word or word in _SAYS_NOTHING or bool(_PLACEHOLDER.fullmatch(value.strip()))
-
-
 def _is_code(text: str, start: int) -> bool:
     """Whether it stands in a line of code of a stack: names there are the program's own."""
     before = text[max(0, start - _LOOK_BACK) : start]
@@ -323,32 +204,17 @@ def _is_folder(text: str, found: re.Match[str]) -> bool:
     return bool(_FOLDER.match(text, start)) and text[start - 1 : start] != ";"
 
 
-def _option(found: re.Match[str]) -> str:
-    kind = kind_of_key(found[1])
-    if kind is None or found[4].startswith("-") or _says_nothing(found[4]):
-        return found[0]
-    return f"{found[1]}{found[2]}{mark(kind)}"
-
-
 def _named(found: re.Match[str]) -> str:
     kind = kind_of_key(found["key"]) or ("password" if found["key"][-3:-2] == " " else None)
-    if kind is None or _says_nothing(found["value"]):
+    if kind is None or says_nothing(found["value"]):
         return found[0]
     return f"{found['head']}{mark(kind)}"
 
 
 # What else is looked for, where one of its words is there: looks cost a fiftieth of a pattern.
 _FURTHER: tuple[tuple[tuple[str, ...], Callable[[str], str]], ...] = (
-    (("--",), lambda text: _OPTION.sub(_option, text)),
     (("<",), lambda text: _TAG.sub(_named, text)),
     (("<Cookie ",), lambda text: _COOKIE.sub(rf"\1{mark('cookie')}", text)),
-    (
-        (
-            "assword '", 'assword "', "assword \\", "assword('", 'assword("', "ied by ",
-            "ASSWORD '", 'ASSWORD "', "ASSWORD \\", "ASSWORD('", 'ASSWORD("', "IED BY ",
-        ),
-        lambda text: _NEAR.sub(_named, text),
-    ),
     (
         ('alue"', "alue'", "alue\\", "alue=", "alue:"),
         lambda text: _NAMED.sub(_named, text),

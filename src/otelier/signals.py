@@ -7,6 +7,10 @@ the reference page, and the test that compares them with what arrives.
 
 from __future__ import annotations
 
+from otelier.error_signals import EXCEPTION_MESSAGE as EXCEPTION_MESSAGE
+from otelier.error_signals import EXCEPTION_STACK as EXCEPTION_STACK
+from otelier.error_signals import EXCEPTION_TYPE as EXCEPTION_TYPE
+from otelier.error_signals import ROWS as _OF_ERRORS
 from otelier.query_signals import ROWS as _OF_QUERIES
 from otelier.runtime_signals import CONTAINER as CONTAINER
 from otelier.runtime_signals import CPYTHON as CPYTHON
@@ -70,9 +74,6 @@ REQUEST_SECONDS = "otelier.db.seconds"
 
 STREAM = "otelier.stream"
 
-EXCEPTION_TYPE = "exception.type"
-EXCEPTION_MESSAGE = "exception.message"
-EXCEPTION_STACK = "exception.stacktrace"
 CODE_FILE = "code.file.path"
 CODE_FUNCTION = "code.function.name"
 CODE_LINE = "code.line.number"
@@ -308,9 +309,6 @@ SIGNALS: tuple[Signal, ...] = (
         FASTAPI,
         "int",
     ),
-    _attribute(EXCEPTION_TYPE, "class of the exception", "exception event, log record", EXCEPTION),
-    _attribute(EXCEPTION_MESSAGE, "its text", "exception event, log record", EXCEPTION),
-    _attribute(EXCEPTION_STACK, "its traceback", "exception event, log record", EXCEPTION),
     _attribute(CODE_FILE, "file that logged", _LOG, CODE),
     _attribute(CODE_FUNCTION, "function that logged", _LOG, CODE),
     _attribute(CODE_LINE, "line that logged", _LOG, CODE, "int"),
@@ -373,6 +371,7 @@ SIGNALS: tuple[Signal, ...] = (
     *_transaction_numbers(),
     _count(CACHE_HITS, "keys or fields that Redis had", "{key}", _READ),
     _count(CACHE_MISSES, "keys or fields that it did not have", "{key}", _READ),
+    *_OF_ERRORS,
     *_OF_QUERIES,
     *_OF_THE_RUNTIME,
     *_own_numbers(),

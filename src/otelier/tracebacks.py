@@ -21,11 +21,13 @@ from types import FrameType, TracebackType
 from typing import Any, Final
 
 from otelier.errors import message, type_name
+from otelier.torn import cut
 
 LONGEST: Final = 16_384
 _HEAD: Final = 4096
 _MOST_KEPT, _LONGEST_KEPT, _SECONDS_KEPT = 4096, 1024, 60.0
 _MOST_REPEATED: Final = 3
+_FRAME: Final = '\n  File "'
 _BEGINNING: Final = "Traceback (most recent call last):\n"
 _CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
@@ -49,8 +51,19 @@ def stack_of(error: BaseException) -> str:
     except Exception:  # of the app's own class, or deep in a recursion
         text = _of_library(error)
     if len(text) > LONGEST:
-        text = f"{text[:_HEAD]}\n…\n{text[_HEAD + 3 - LONGEST :]}"
+        text = _without_middle(text)
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _without_middle(text: str) -> str:
+    """What is left begins with a frame: half of a message would not say what its values are of."""
+    room = LONGEST - _HEAD - 3
+    start = text.find(_FRAME, len(text) - room)
+    if start < 0:
+        start = text.rfind(_FRAME)
+    if start < _HEAD:
+        return cut(text, LONGEST)
+    return f"{cut(text, _HEAD)}\n…\n{cut(text[start + 1 :], room)}"
 
 
 def _of_library(error: BaseException) -> str:
@@ -62,7 +75,7 @@ def _of_library(error: BaseException) -> str:
 
 def _chained(error: BaseException) -> str:
     """What led to it comes first."""
-    chain = list(_chain(error))
+    chain = list(chain_of(error))
     if hasattr(sys, "tracebacklimit") or any(
         isinstance(one, BaseExceptionGroup) for one, _ in chain
     ):
@@ -80,7 +93,7 @@ def _chained(error: BaseException) -> str:
     return "".join(parts)
 
 
-def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
+def chain_of(error: BaseException) -> Iterator[tuple[BaseException, str]]:
     """It, and what led to it; each with what is said between it and what comes before it."""
     seen: set[int] = set()
     one: BaseException | None = error

@@ -122,6 +122,11 @@ def protocol(value: str) -> str:
     return value
 
 
+_EXTRAS = {
+    ("metrics_exporter", "prometheus"): " (hint: pip install 'otelier[prometheus]')",
+}
+
+
 def installed(kind: str, *standard: str) -> Callable[[str], tuple[str, ...]]:
     """Names that OpenTelemetry knows, or that a package offers as `opentelemetry_kind`."""
 
@@ -129,7 +134,8 @@ def installed(kind: str, *standard: str) -> Callable[[str], tuple[str, ...]]:
         found = names(value)
         for name in found:
             if name not in standard and not entry_points(group=f"opentelemetry_{kind}", name=name):
-                raise Refused(f"nothing installed is called {name!r}")
+                hint = _EXTRAS.get((kind, name), "")
+                raise Refused(f"nothing installed is called {name!r}{hint}")
         if len(found) <= value.count(","):  # the SDK looks for a name there
             raise Refused("nothing stands beside a comma", ",".join(found) or None)
         return found

@@ -14,6 +14,10 @@ from parts import postgres as postgres_part
 from parts import redis as redis_part
 
 CRM = Path(__file__).parents[2] / "examples" / "crm"
+BUSINESS = frozenset(
+    ("action.executed", "enrolment.bulk", "enrolment.size", "user.active", "workflow.created")
+)
+"""Metrics of the CRM's own."""
 
 Part = Callable[[Callable[[], AbstractContextManager[Any]]], Any]
 

@@ -20,6 +20,9 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from otelier import signals
+from otelier.cli.queries import elasticsearch_field
+from otelier.signals import SIGNALS
 from parts import free_ports
 from parts.collector import Collector
 from parts.datadog import DatadogStandIn, attributes
@@ -170,6 +173,34 @@ def documents(run: Run, index: str, query: str) -> list[dict[str, Any]]:
 
 def test_elasticsearch_counts_each_request_once(run: Run) -> None:
     assert run.elasticsearch.histogram_count(DURATION) == REQUESTS
+
+
+def test_queries_of_the_page_name_what_is_there(run: Run) -> None:
+    """Datadog has every metric under its name; Elasticsearch has its field, as numbers that can be
+    summed for counters and levels and with counts for histograms, found by the service's name."""
+    arrived = {metric.name for metric in run.datadog.metrics}
+    rows = [row for row in SIGNALS if row.unit and row.name in arrived]
+    assert {row.kind for row in rows} >= {"counter", "histogram", "up-down counter"}
+    caps = run.elasticsearch.call("GET", f"/metrics-*-{NAMESPACE}/_field_caps?fields=*")["fields"]
+    for row in rows:
+        field = elasticsearch_field(row)
+        of = f"{field}.counts" if row.kind == "histogram" else field
+        (kind,) = (name for name in caps[of] if name != "object")
+        assert kind in ("long", "double"), (of, kind)
+        query = f'service.name:"minimal" AND _exists_:{of}'
+        assert run.elasticsearch.count(f"metrics-*-{NAMESPACE}", query) > 0, query
+
+
+def test_a_counter_of_the_page_can_be_summed(run: Run) -> None:
+    """What the query adds up is what was counted: each point is an increase."""
+    (row,) = (row for row in SIGNALS if row.name == signals.EXPORT_RECORDED)
+    of_spans = {
+        "query_string": {"query": 'service.name:"minimal" AND otelier.export.signal:traces'}
+    }
+    sums = {"sum": {"sum": {"field": elasticsearch_field(row)}}}
+    body = {"size": 0, "query": of_spans, "aggs": sums}
+    found = run.elasticsearch.call("POST", f"/metrics-*-{NAMESPACE}/_search", body)
+    assert found["aggregations"]["sum"]["value"] == REQUESTS
 
 
 def test_a_request_has_one_trace_id_in_both_and_in_its_log_lines(run: Run) -> None:

@@ -20,7 +20,7 @@ from otelier.cli.receiver import CLIENT, ERROR, SERVER, Receiver
 from parts import free_ports
 from parts.server import MODES, Server, command
 from tests.conventions import findings
-from tests.e2e.conftest import CRM
+from tests.e2e.conftest import BUSINESS, CRM
 
 CONTACT = "/api/v1/contacts/{contact_id}"
 TEST = "/api/v1/workflows/{workflow_id}/test"
@@ -177,5 +177,5 @@ def check_start_line(server: Server, endpoint: str) -> None:
 
 def check_names(receiver: Receiver) -> None:
     """Every name that arrives is published, with its type and unit, and in the table of signals."""
-    also = {"workflow", "contacts"}  # the app's own
+    also = {"workflow", "contacts", "action.kind", *BUSINESS}  # the app's own
     assert findings(receiver.spans, receiver.logs, receiver.points, also=also) == []

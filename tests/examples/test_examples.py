@@ -25,11 +25,13 @@ FILES = sorted(EXAMPLES.rglob("*.py"))
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(EXAMPLES)))
 def test_nothing_of_telemetry_is_imported(file: Path) -> None:
-    """No import of otelier or opentelemetry anywhere."""
+    """No import of otelier or opentelemetry anywhere, but where the CRM counts for its owners."""
+    allowed = {"otelier"} if file.name == "numbers.py" else set()
     for node in ast.walk(ast.parse(file.read_text())):
         names = [alias.name for alias in getattr(node, "names", [])]
         names.append(getattr(node, "module", None) or "")
-        assert not [name for name in names if name.split(".")[0] in ("otelier", "opentelemetry")]
+        found = {name.split(".")[0] for name in names} & {"otelier", "opentelemetry"}
+        assert found <= allowed
 
 
 def test_minimal_has_twelve_lines() -> None:
@@ -69,6 +71,10 @@ def use(url: str, address: str) -> None:
         new = {"name": "Gil", "email": address}
         assert client.post("/api/v1/contacts", json=new).status_code == 201
         assert client.post("/api/v1/contacts", json=new).status_code == 409
+        imported = client.post(
+            "/api/v1/contacts/import", json=[new, {**new, "email": f"x{address}"}]
+        )
+        assert imported.json() == {"imported": 1, "known": 1}
         assert address in client.get("/api/v1/contacts/export").text
         assert client.post("/api/v1/workflows", json={"name": "w"}).status_code == 201
         assert client.post("/api/v1/workflows/1/run/1").status_code == 202

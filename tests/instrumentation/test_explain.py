@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from otelier.instrumentation import explain as explain_module
 from otelier.instrumentation import plan_text
 from otelier.instrumentation.read_only import only_reads
-from otelier.sql_text import MYSQL, POSTGRES, SQLITE
+from otelier.sql_tokens import MYSQL, POSTGRES, SQLITE
 from tests.conftest import Telemetry
 from tests.instrumentation.test_database_postgres import ASYNC, SYNC
 from tests.instrumentation.test_slow_queries import about, observed, told

@@ -148,7 +148,10 @@ def test_an_exception(spans: Spans) -> None:
     assert (lean.name, lean.timestamp) == (standard.name, standard.timestamp) == ("exception", 7)
     expected = dict(standard.attributes or {})
     del expected["exception.escaped"]  # deprecated
-    assert dict(lean.attributes or {}) == expected
+    found = dict(lean.attributes or {})
+    assert found.pop("otelier.error.category") == "application"
+    assert len(str(found.pop("otelier.error.fingerprint"))) == 32
+    assert found == expected
 
 
 def test_an_exception_passes(spans: Spans) -> None:

@@ -70,11 +70,17 @@ def test_what_became_of_every_span() -> None:
 
 
 def test_counters_say_what_has_come_since() -> None:
-    """Under delta; what is a level is told as it is, and once more when it is nothing again."""
+    """Under delta; what is a level is told as it is, and where it is nothing too."""
     told = Told()
     told.collect(balance(recorded=10, delivered=8, queued=2))
     then = told.collect(balance(recorded=15, delivered=15))
     assert (then[SPAN, ""], then["otelier.export.recorded", "traces"], then[SIZE, ""]) == (7, 5, 0)
+    again = told.collect(balance(recorded=16, delivered=16))
+    assert (again[SIZE, ""], again[FLYING, ""], again["otelier.export.spooled", "traces"]) == (
+        0,
+        0,
+        0,
+    )
     whole = Told(is_delta=False)
     whole.collect(balance(recorded=10, delivered=8))
     assert whole.collect(balance(recorded=15, delivered=15))[SPAN, ""] == 15

@@ -9,7 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import cache, database
+from crm import cache, database, numbers
 from crm.models import User
 
 log = logging.getLogger(__name__)
@@ -29,11 +29,13 @@ async def get_current_user(
         raise HTTPException(401, "a bearer token is needed")
     token = credentials.credentials
     if known := await cache.recall(f"user:{token}"):
+        numbers.saw(int(known))
         return CurrentUser(int(known))
     user_id = await session.scalar(select(User.id).where(User.token == token))
     if user_id is None:
         log.warning("unknown token")
         raise HTTPException(401, "unknown token")
+    numbers.saw(user_id)
     await cache.remember(f"user:{token}", str(user_id))
     return CurrentUser(user_id)
 

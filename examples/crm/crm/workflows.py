@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from crm import cache, database
+from crm import cache, database, numbers
 from crm.models import Action, Contact, Workflow
 from crm.users import Me
 
@@ -32,6 +32,7 @@ async def create_workflow(new: NewWorkflow, me: Me, session: Opened) -> dict[str
     workflow = Workflow(name=new.name, created_by=me.id)
     session.add(workflow)
     await session.commit()
+    numbers.workflows_created.add()
     log.info("workflow created", extra={"workflow": new.name})
     return {"id": workflow.id}
 
@@ -51,6 +52,7 @@ async def _act(workflow_id: int, contact_id: int) -> None:
     async with database.Session.begin() as session:
         session.add(Action(workflow_id=workflow_id, contact_id=contact_id, kind="welcome"))
     await cache.forget(f"contact:{contact_id}")
+    numbers.actions_executed.add(1, {"action.kind": "welcome"})
     log.info("action executed")
 
 
@@ -66,6 +68,9 @@ async def enrol_contacts(
     if rows:
         await session.execute(insert(Action), rows)
         await session.commit()
+        numbers.actions_executed.add(len(rows), {"action.kind": "enrol"})
+    numbers.bulk_enrolments.add()
+    numbers.contacts_enrolled.record(len(rows))
     log.info("contacts enrolled", extra={"contacts": len(rows)})
     return {"enrolled": len(rows)}
 

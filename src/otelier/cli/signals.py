@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 
+from otelier import signals
+from otelier.cli.queries import datadog, esql
 from otelier.signals import SIGNALS, Signal
 
 _HEAD = """# Signals
@@ -15,6 +17,24 @@ _HEAD = """# Signals
 
 Names are those of OpenTelemetry's semantic conventions, version 1.44; the few of our own have no source.
 """
+
+_QUERIES = """### Queries
+
+An example for each metric, as the [collector](collector.md) delivers them, for a service `shop`. Datadog keeps the names;
+attributes become tags of the same names (`by {http.route}`), and percentiles are switched on for each metric under
+Metrics Summary. In Elasticsearch a metric is the field `metrics.NAME`, an attribute `attributes.NAME`; counters are the
+increase since the last point. Business metrics of your own are asked for in the same way.
+
+Percentiles in ES|QL need Elasticsearch 9.4 (`TO_EXPONENTIAL_HISTOGRAM`); an older one has the `percentiles` aggregation
+for these fields.
+
+| Name | Datadog | ES\\|QL |
+| --- | --- | --- |"""
+
+NOT_IN_THE_CRM = {
+    signals.FAULTS: "it takes a fault of ours",
+}
+"""Metrics that the CRM does not emit under the traffic of `make demo`, and why not."""
 
 _SECTIONS = (
     ("Metrics", ("histogram", "up-down counter", "counter", "gauge")),
@@ -44,7 +64,20 @@ def markdown() -> str:
     for title, kinds in _SECTIONS:
         rows = [row for row in SIGNALS if row.kind in kinds]
         parts += [f"## {title}\n", _head(rows[0]), *(_table_row(row) for row in rows), ""]
+        if rows[0].unit:
+            parts += [_excuses(), _QUERIES, *(_queries(row) for row in rows), ""]
     return "\n".join(parts)
+
+
+def _excuses() -> str:
+    reasons = "; ".join(f"`{name}` ({reason})" for name, reason in NOT_IN_THE_CRM.items())
+    return f"`make demo` emits every one of them but {reasons}.\n"
+
+
+def _queries(row: Signal) -> str:
+    # A bar ends the cell, in code too.
+    query = esql(row).replace("|", r"\|")
+    return f"| `{row.name}` | `{datadog(row)}` | `{query}` |"
 
 
 def _head(row: Signal) -> str:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from otelier.export.wire import field, utf8, varint
 from otelier.privacy import mask_text, mask_value
+from otelier.torn import cut
 
 _DEEPEST: Final = 8
 _MOST_ITEMS: Final = 10_000
@@ -89,7 +90,7 @@ def shown(value: object, limit: int) -> str:
     """What an object calls itself, else the name of its class."""
     try:
         text = _shorten.repr(value) if isinstance(value, _CONTAINERS) else str(value)
-        return text[:limit]
+        return cut(text, limit)
     except Exception:  # it is the app's own
         return f"<{type(value).__name__}>"
 
@@ -128,6 +129,8 @@ def _plain(value: Any, limit: int) -> bytes | None:
 
 def _nested(value: Any, room: _Room, depth: int, path: str) -> bytes | None:
     parts: list[bytes] = []
+    if hasattr(value, "_asdict"):
+        value = value._asdict()  # names of its fields say what is secret
     if isinstance(value, Sequence):
         for item in value:
             if room.items <= 0:

@@ -23,6 +23,7 @@ from otelier.export.preset import Preset
 from otelier.export.wire import VARINTS, field, utf8, varint
 from otelier.privacy import mask_text
 from otelier.signals import REQUEST_ID, SESSION_ID, USER_ID
+from otelier.torn import cut
 
 LIMITS: Final = Limits()
 _ENOUGH: Final = LIMITS.value + 1024  # a secret that a limit cuts in two is still one
@@ -85,7 +86,7 @@ def write(  # noqa: C901  # one loop: calls in it cost more than the rest
                 value = _masked(key, value, attributes)
                 kind = type(value)
         elif kind is str:
-            value = mask_text(value if len(value) <= LIMITS.value else value[:_ENOUGH])
+            value = mask_text(value if len(value) <= LIMITS.value else cut(value, _ENOUGH))
         if kind is str:
             try:
                 content = value.encode()

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from otelier.privacy import TWO_WORDS
+from otelier.store_commands import TWO_WORDS
 
 SYSTEM = "redis"
 

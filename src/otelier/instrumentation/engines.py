@@ -27,7 +27,7 @@ from otelier.instrumentation.statements import (
     describe,
     unexpanded,
 )
-from otelier.sql_text import ANY, GRAMMARS
+from otelier.sql_tokens import ANY, GRAMMARS
 
 Record = Callable[[float, Span | None], object]
 Series = Callable[[Mapping[str, Any]], Record]

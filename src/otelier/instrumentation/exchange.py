@@ -17,31 +17,30 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode
 
-from otelier import _guard, signals
+from otelier import _guard
 from otelier._upstream import attach, context_with, detach
 from otelier.context import RequestContext, current_request
-from otelier.errors import mark_recorded, message, type_name
+from otelier.errors import is_recorded, type_name
 from otelier.export.record import LeanLog
 from otelier.instrumentation.asked import Asked
 from otelier.instrumentation.echo import Echo, Message
+from otelier.instrumentation.failures import About, is_departure, is_expected
 from otelier.instrumentation.headers import Headers
 from otelier.instrumentation.observe import SCHEMA_URL
 from otelier.instrumentation.outcome import CLIENT_LEFT, Instruments
 from otelier.instrumentation.spent import spent_by
 from otelier.sdk.lean_span import give, ids
-from otelier.tracebacks import stack_of
 from otelier.version import __version__
 
 Send = Callable[[Message], Awaitable[None]]
 
 _SWITCHING_PROTOCOLS = 101
 _FORBIDDEN = 403
-_INFO, _ERROR = 9, 17
+_INFO = 9
 _CARRIES_HEADERS = frozenset(
     ("http.response.start", "websocket.http.response.start", "websocket.accept")
 )
 _ACCESS = InstrumentationScope("otelier.access", __version__, SCHEMA_URL)
-_HTTP = InstrumentationScope("otelier.http", __version__, SCHEMA_URL)
 
 _clock = time.perf_counter_ns
 
@@ -119,6 +118,7 @@ class Exchange(Passage):
         "_error",
         "_expects_trailers",
         "_instruments",
+        "_is_late",
         "_is_websocket",
         "_received_bytes",
         "_request_bytes",
@@ -145,7 +145,7 @@ class Exchange(Passage):
         self._error: BaseException | None = None
         self._answered_at: int | None = None
         self._began = self._started_at = 0
-        self._cut_short = self._ended = self._expects_trailers = False
+        self._cut_short = self._ended = self._expects_trailers = self._is_late = False
         self._is_websocket = asked.is_websocket
         self._request_bytes: int | None = None
         self._response_bytes: int | None = 0
@@ -234,10 +234,15 @@ class Exchange(Passage):
                 self._end()
 
     def failed(self, error: BaseException) -> None:
-        if type(error).__name__ != "WebSocketDisconnect":
+        if is_departure(error):
+            self.request.handled = error
+        else:
+            self._is_late = self._ended
             self._error = error
 
     def finish(self) -> None:
+        if self._is_late:
+            self._tell_late()
         if not self._ended:
             if self._answered_at is None:
                 self._answered_at = _clock()
@@ -252,6 +257,7 @@ class Exchange(Passage):
             self.request.notice.tell(self.request)
         # The span keeps the box: without this they would keep each other until the collector runs.
         self.request.server_span = INVALID_SPAN
+        self.request.handled = None
         self.leave()
 
     def _end(self) -> None:
@@ -280,8 +286,8 @@ class Exchange(Passage):
         ended_at = self._started_at + elapsed
         trace_id, span_id, flags = ids(span)
         about = (request, trace_id, span_id, flags)
-        if self._error is not None:
-            self._fails(span, self._error, about)
+        if self._error is not None or (self._status or 0) >= 500:
+            self._tell_failure(span, about)
         spent = spent_by(request)
         text = f"{outcome.shown} {elapsed / 1e6:.1f} ms"
         self._instruments.write(
@@ -294,6 +300,23 @@ class Exchange(Passage):
         if outcome.is_failure:
             span.set_status(StatusCode.ERROR)
         span.end(ended_at)
+
+    def _tell_failure(self, span: Span, about: About) -> None:
+        if self._error is None:
+            if self.request.handled is None or not is_departure(self.request.handled):
+                self._instruments.failures.answered(self._status or 0, about)
+        elif not is_expected(self._error):
+            self._instruments.failures.unhandled(self._error, span, about)
+
+    def _tell_late(self) -> None:
+        """A background task has failed, when span and access record were gone."""
+        request, error = self.request, self._error
+        try:
+            if error is not None and not (is_recorded(error) or is_expected(error)):
+                span = request.server_span
+                self._instruments.failures.unhandled(error, span, (request, *ids(span)))
+        except Exception as failure:
+            _guard.fault("telling of an error", failure)
 
     def _error_type(self) -> str | None:
         if self._error is not None:
@@ -313,29 +336,6 @@ class Exchange(Passage):
             if bytes(name).lower() == b"content-length":
                 return self._received_bytes is not None and self._received_bytes >= int(value)
         return False
-
-    def _fails(self, span: Span, error: BaseException, about: tuple[Any, ...]) -> None:
-        """The exception as an event of the span, and as a log record."""
-        attributes = {
-            signals.EXCEPTION_TYPE: type_name(error),
-            signals.EXCEPTION_MESSAGE: message(error),
-            signals.EXCEPTION_STACK: stack_of(error),
-        }
-        if not _has(span, error):
-            span.add_event("exception", attributes)  # `record_exception` would format it again
-        text, now = f"unhandled {type_name(error)}", time.time_ns()
-        self._instruments.write(
-            LeanLog(_HTTP, now, now, _ERROR, "ERROR", text, None, attributes, *about)
-        )
-        mark_recorded(error)
-
-
-def _has(span: Any, error: BaseException) -> bool:
-    """Somebody in the app has recorded it already: the current span is ours."""
-    known = (type_name(error), message(error))
-    names = (signals.EXCEPTION_TYPE, signals.EXCEPTION_MESSAGE)
-    events = (event.attributes or {} for event in getattr(span, "events", ()))
-    return any(tuple(event.get(name) for name in names) == known for event in events)
 
 
 _STEPS: Mapping[str, Callable[[Exchange, Mapping[str, Any]], None]] = {

@@ -39,7 +39,12 @@ from otelier.instrumentation.network import Members
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
 from otelier.instrumentation.outcome import Instruments
 from otelier.instrumentation.parent import extracted
-from otelier.instrumentation.routes import watch_fastapi, watch_responses, watch_starlette
+from otelier.instrumentation.routes import (
+    watch_fastapi,
+    watch_handlers,
+    watch_responses,
+    watch_starlette,
+)
 from otelier.instrumentation.threads import watch_threads
 from otelier.instrumentation.user import Users
 from otelier.sdk.logs import telling
@@ -104,6 +109,7 @@ class HTTPInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         after_import("fastapi.applications", partial(self._wrap, layer, "FastAPI"))
         after_import("starlette.routing", partial(watch_starlette, self._patches))
         after_import("starlette.responses", partial(watch_responses, self._patches))
+        after_import("starlette._exception_handler", partial(watch_handlers, self._patches))
         after_import("fastapi.routing", partial(watch_fastapi, self._patches))
         after_import(_STARLETTES_OWN, partial(self._stand_in, layer))
         native.observe(self._patches)

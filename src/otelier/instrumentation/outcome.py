@@ -18,6 +18,7 @@ from opentelemetry.trace import Tracer
 from otelier import signals
 from otelier.export.preset import Preset
 from otelier.export.record import LeanLog
+from otelier.instrumentation.failures import Failures
 from otelier.sdk import metrics
 from otelier.sdk.tracer import starter
 
@@ -73,6 +74,7 @@ class Instruments:
     def __init__(self, tracer: Tracer, meter: Meter, write: Callable[[LeanLog], Any]) -> None:
         self.start = starter(tracer)
         self.write = write
+        self.failures = Failures(meter, write)
         self.duration = _histogram(meter, signals.REQUEST_DURATION, "s", "Duration of", _SECONDS)
         self.request_size = _histogram(
             meter, signals.REQUEST_SIZE, "By", "Size of the bodies of", _BYTES

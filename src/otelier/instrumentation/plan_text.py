@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from otelier.sql_text import MYSQL, POSTGRES, SQLITE, mask_sql
+from otelier.sql_text import mask_sql
+from otelier.sql_tokens import MYSQL, POSTGRES, SQLITE
 
 LONGEST = 8192
 _MOST_NODES, _DEEPEST = 200, 40

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from otelier.instrumentation.statements import LONGEST
-from otelier.sql_text import Grammar, Token, tokens
+from otelier.sql_tokens import Grammar, Token, tokens
 
 _ACTING_WORDS = frozenset(
     (

@@ -17,7 +17,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from otelier import signals
 from otelier._upstream import current_span
 from otelier.context import RequestContext, current_request
-from otelier.errors import is_recorded, message, type_name
+from otelier.error_attributes import attributes_of
+from otelier.errors import is_recorded
 from otelier.export.preset import Preset
 from otelier.export.record import LeanLog
 from otelier.instrumentation.observe import SCHEMA_URL
@@ -25,7 +26,6 @@ from otelier.logformat.entry import Entry, exception_of
 from otelier.logformat.plain import LONGEST_MESSAGE, said, sound
 from otelier.sdk.lean_span import ids
 from otelier.sdk.logs import Write
-from otelier.tracebacks import stack_of
 
 _MOST_KEPT = 4096
 _MOST_EXTRAS = 128
@@ -195,11 +195,7 @@ def _is_number(value: object) -> bool:
 
 
 def _exception(error: BaseException) -> dict[str, str]:
-    return {
-        signals.EXCEPTION_TYPE: sound(type_name(error)),
-        signals.EXCEPTION_MESSAGE: sound(message(error)),
-        signals.EXCEPTION_STACK: stack_of(error),
-    }
+    return {name: sound(text) for name, text in attributes_of(error).items()}
 
 
 class Handed(threading.local):

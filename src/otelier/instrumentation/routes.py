@@ -16,11 +16,12 @@ from types import ModuleType
 from typing import Any
 
 from otelier import _guard
-from otelier.context import SCOPE_KEY, RequestContext
+from otelier.context import SCOPE_KEY, RequestContext, current_request
 from otelier.instrumentation.observe import Patches
 
 Scope = MutableMapping[str, Any]
 _MOUNTED_REST = "/{path}"
+_CLIENT_ERRORS = range(400, 500)
 
 
 def watch_starlette(patches: Patches, routing: ModuleType) -> None:
@@ -28,6 +29,23 @@ def watch_starlette(patches: Patches, routing: ModuleType) -> None:
     patches.replace(routing.Route, "handle", _telling(_route))
     patches.replace(routing.WebSocketRoute, "handle", _telling(_route))
     patches.replace(routing.Mount, "handle", _telling(_mount))
+
+
+def watch_handlers(patches: Patches, module: ModuleType) -> None:
+    """Hook `starlette._exception_handler`, where a handler is looked up for an exception."""
+    patches.replace(module, "_lookup_exception_handler", _noting)
+
+
+def _noting(original: Any) -> Any:
+    """Remember what the answer is made of: nothing else knows, once there is one."""
+
+    def look_up(handlers: Any, error: Any) -> Any:
+        request = current_request.get()
+        if request is not None and getattr(error, "status_code", 500) not in _CLIENT_ERRORS:
+            request.handled = error
+        return original(handlers, error)
+
+    return look_up
 
 
 def watch_fastapi(patches: Patches, routing: ModuleType) -> None:

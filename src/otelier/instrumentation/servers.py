@@ -37,6 +37,8 @@ class Role:
     """
 
     def __init__(self) -> None:
+        self.warning = ""
+        """Said by a process that turns out to be a supervisor."""
         self.serve()
 
     def serve(self) -> None:
@@ -44,6 +46,9 @@ class Role:
 
     def supervise(self) -> None:
         self.is_supervisor = self.hides_servers = True
+        if self.warning:
+            _guard.write(self.warning)
+            self.warning = ""
 
 
 role = Role()

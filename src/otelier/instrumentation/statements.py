@@ -17,7 +17,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from otelier.sql_text import Grammar, Token, masked, tokens
+from otelier.sql_text import masked
+from otelier.sql_tokens import Grammar, Token, tokens
 
 LONGEST = 8192
 _LONGEST_SUMMARY = 255
@@ -66,7 +67,7 @@ def can_expand(compiled: str) -> bool:
 
 def _read(statement: str, grammar: Grammar, is_cut: bool) -> Description:
     read = list(tokens(statement, grammar, is_cut))
-    text = masked(statement, read, is_cut=is_cut)
+    text = masked(read, is_cut=is_cut)
     if _CONTROL.fullmatch(statement):
         return Description("", None, None, text, is_control=True)
     found = _Reading()

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from otelier.torn import cut
+
 LONGEST_MESSAGE: Final = 16_384
 LONGEST_VALUE: Final = 4096
 LONGEST_NAME: Final = 256
@@ -31,7 +33,7 @@ def sound(text: str, longest: int = LONGEST_MESSAGE) -> str:
     if type(text) is not str:
         text = str.__str__(text)  # a class of the app's own may say something else of itself
     if len(text) > longest:
-        text = text[:longest]
+        text = cut(text, longest)
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -98,7 +100,7 @@ def _text(value: Any, room: _Room) -> str:
     if isinstance(value, str):
         text = sound(value, longest)
     elif isinstance(value, bytes | bytearray):
-        text = bytes(value[:longest]).decode("utf-8", "backslashreplace")[:longest]
+        text = cut(bytes(value[: longest + 1]).decode("utf-8", "backslashreplace"), longest)
     elif isinstance(value, _TIMES):
         text = value.isoformat()
     elif isinstance(value, Decimal | uuid.UUID):
@@ -112,6 +114,8 @@ def _text(value: Any, room: _Room) -> str:
 def _items(value: Any, room: _Room, depth: int) -> Any:
     if depth > _DEEPEST:
         return _CUT
+    if hasattr(value, "_asdict"):  # the names of its fields say what is secret
+        return _fields(value._asdict(), room, depth)
     made = []
     for item in value:
         if room.items <= 0:

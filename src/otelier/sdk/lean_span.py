@@ -27,12 +27,11 @@ from opentelemetry.trace import (
     TraceState,
 )
 
-from otelier import signals
 from otelier.context import RequestContext
-from otelier.errors import message, type_name
+from otelier.error_attributes import attributes_of
+from otelier.errors import message
 from otelier.export.preset import Preset
 from otelier.sdk.limits import bounded, bounded_value
-from otelier.tracebacks import stack_of
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -189,12 +188,8 @@ class LeanSpan(Span, ReadableSpan):
         escaped: bool = False,
     ) -> None:
         # Whether it escaped is not told any more: the convention has given that attribute up.
-        about = {
-            signals.EXCEPTION_TYPE: type_name(exception),
-            signals.EXCEPTION_MESSAGE: message(exception),
-            signals.EXCEPTION_STACK: stack_of(exception),
-        }
-        self.add_event("exception", {**about, **(attributes or {})}, timestamp)
+        about = {**attributes_of(exception), **(attributes or {})}
+        self.add_event("exception", about, timestamp)
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if error is not None and self.is_recording():

@@ -104,10 +104,12 @@ class OwnMetrics:
         self._last_at = now
         by_name: dict[str, list[NumberDataPoint]] = {}
         for number in numbers:
-            is_delta = self._is_delta and _ROWS[number.name].kind == _COUNTER
+            is_counter = _ROWS[number.name].kind == _COUNTER
+            is_delta = self._is_delta and is_counter
             last = self._last.get((number.name, number.attributes), 0)
             value = number.value - last if is_delta else number.value
-            if value or (last and not is_delta):
+            # A level of 0 is an answer: nothing waits. A counter that has counted nothing is none.
+            if value or not is_counter:
                 start = began if is_delta else self._started_at
                 point = NumberDataPoint(dict(number.attributes), start, now, value)
                 by_name.setdefault(number.name, []).append(point)

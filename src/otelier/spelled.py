@@ -1,0 +1,28 @@
+"""Secrets in words that are spelled out for a URL: forms, baggage, addresses within addresses.
+
+Each part of a text that has a `%20` or the like is read as what it stands for, and masked as that;
+what is changed is spelled out again. Pure; any thread; parts do not overlap, and what is spelled
+out within another is shorter: linear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus, unquote_plus
+
+_PART = re.compile(r"[^\s'\"<>&;,=?\\%]*+(?:%[0-9A-Fa-f]{2}[^\s'\"<>&;,=?\\%]*+)++")
+
+
+def mask_spelled(text: str, mask: Callable[[str], str]) -> str:
+    """mask: of a text that is not spelled out."""
+
+    def masked(found: re.Match[str]) -> str:
+        plain = unquote_plus(found[0])
+        shown = mask(plain)
+        if shown == plain:
+            return found[0]
+        spell = quote_plus if "+" in found[0] else quote
+        return spell(shown, safe="[]:/" if "/" in found[0] else "[]:")
+
+    return _PART.sub(masked, text)
