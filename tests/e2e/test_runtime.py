@@ -114,13 +114,11 @@ def test_all_that_is_told(receiver: Receiver, tmp_path: Path) -> None:
         if what == "all":
             waited = points(receiver, "otelier.thread_pool.waiting")
             used = points(receiver, "otelier.thread_pool.used")
-            assert max(point.value for point in waited) == 5
+            assert 0 < max(point.value for point in waited) <= 5
             assert max(point.value for point in used) == 40
             assert used[-1].value == 0
-    of_host = {name for name in NAMES if name.startswith("system.")}
     assert told["off"] == set()
-    still = {"system.disk.io", "system.network.io"}  # of what does not change nothing is told
-    assert of_host - still <= told["all"] - told["process"] <= of_host
-    # Only in a container with a limit; what could not be collected is nothing, as it should be.
-    quiet = {name for name in NAMES if "container." in name} | still
-    assert NAMES - told["all"] <= quiet | {"cpython.gc.uncollectable_objects"}
+    # A limit is only told of in a container that has one.
+    maybe = {name for name in NAMES if "container." in name}
+    assert told["all"] - told["process"] == {n for n in NAMES if n.startswith("system.")}
+    assert NAMES - told["all"] <= maybe

@@ -66,10 +66,19 @@ def test_version_2_inside_a_container(tree: Tree) -> None:
 
 
 def test_version_2_without_a_limit(tree: Tree) -> None:
-    """`max` is none; the group above all others has no such file."""
+    """`max` is none: there is the memory of the group, and no share of anything."""
     tree.process("0::/user.slice/shell", SECOND.format("/"))
     tree.second("user.slice/shell", "max", MIB)
-    tree.second("user.slice", "max", MIB)
+    tree.second("user.slice", "max", 5 * MIB)
+    assert tree.memory == Memory(None, MIB, MIB)
+    reads = Container(tree.root).reads
+    told = {name for name, read in reads.items() if list(read())}
+    assert told == {"container.memory.usage", "container.memory.working_set"}
+
+
+def test_version_2_in_no_group(tree: Tree) -> None:
+    """The group above all others has no such files."""
+    tree.process("0::/", SECOND.format("/"))
     assert tree.memory is None
 
 

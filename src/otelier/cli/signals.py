@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from otelier import signals
+from otelier import runtime_signals, signals
 from otelier.cli.queries import datadog, esql
 from otelier.signals import SIGNALS, Signal
 
@@ -33,6 +33,8 @@ for these fields.
 
 NOT_IN_THE_CRM = {
     signals.FAULTS: "it takes a fault of ours",
+    runtime_signals.MEMORY_LIMIT: "it takes a container with a limit",
+    runtime_signals.MEMORY_UTILIZATION: "the same",
 }
 """Metrics that the CRM does not emit under the traffic of `make demo`, and why not."""
 

@@ -3,7 +3,7 @@
 Of version 1 and 2, and of both at once. The group is where `/proc/self/cgroup` says, below the
 mount that `/proc/self/mountinfo` names; inside a container that sees no more than its own group it
 is the mount itself. The smallest limit from there up to the mount counts, with the memory of the
-group that has it: that is where the kernel kills. Without a limit there is nothing to be told.
+group that has it: that is where the kernel kills. Without a limit it is the process's own group.
 
 Read when metrics are collected; files that are missing or say something else raise. `root` is
 where `/proc` is found, and the mounts are.
@@ -39,9 +39,10 @@ _SECOND = _Files("memory.max", "memory.current", "inactive_file")
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes. usage: with the cache of files; working_set: what the kernel cannot give up."""
+    """Bytes. limit: None for none. usage: with the cache of files; working_set: what the kernel
+    cannot give up."""
 
-    limit: int
+    limit: int | None
     usage: int
     working_set: int
 
@@ -57,20 +58,22 @@ class Container:
             names.CONTAINER_MEMORY: self._telling(lambda memory: memory.usage),
             names.WORKING_SET: self._telling(lambda memory: memory.working_set),
             names.MEMORY_LIMIT: self._telling(lambda memory: memory.limit),
-            names.MEMORY_UTILIZATION: self._telling(lambda memory: memory.usage / memory.limit),
+            names.MEMORY_UTILIZATION: self._telling(
+                lambda memory: memory.usage / memory.limit if memory.limit else None
+            ),
         }
 
     def memory(self) -> Memory | None:
-        """None without a limit."""
+        """None where there is no such group, or it is that above all others."""
         found = self._levels("memory")
         if found is None:
             return None
         levels, is_second = found
         files = _SECOND if is_second else _FIRST
         limits = [(limit, at) for at in levels if (limit := _limit(at / files.limit)) is not None]
-        if not limits:
+        limit, at = min(limits, key=lambda one: one[0], default=(None, levels[0]))
+        if limit is None and not (at / files.usage).exists():
             return None
-        limit, at = min(limits, key=lambda one: one[0])
         usage = int((at / files.usage).read_text("ascii"))
         return Memory(limit, usage, max(0, usage - _stat(at / "memory.stat", files.idle)))
 
@@ -84,11 +87,12 @@ class Container:
         quotas = [one for at in levels if (one := quota(at)) is not None]
         return min(quotas, default=None)
 
-    def _telling(self, tell: Callable[[Memory], float]) -> Read:
+    def _telling(self, tell: Callable[[Memory], float | None]) -> Read:
         def values() -> Iterator[Value]:
             memory = self.memory()
-            if memory is not None:
-                yield tell(memory), {}
+            value = tell(memory) if memory is not None else None
+            if value is not None:
+                yield value, {}
 
         return values
 

@@ -114,7 +114,8 @@ class Loops:
         after_fork(self.forget)
 
     def meet(self) -> None:
-        """In a loop that a request has come to: 0.15 microseconds."""
+        """In a loop that a request has come to: 0.6 microseconds, 0.4 of them a system call that
+        Python 3.11 makes to find the loop."""
         try:
             loop = _get_running_loop()
             beat = self._beats.get(id(loop))

@@ -134,9 +134,9 @@ class LeanCounted(LeanObserved):
         changes: list[Value] = []
         for value, attributes in values:
             key = place, frozenset(attributes.items())
-            before = self._given.get(key, 0 if self._is_own else value)
+            before = self._given.get(key, 0 if self._is_own else None)
             self._given[key] = value
-            if value > before:
+            if before is not None and value >= before:
                 changes.append((value - before, attributes))
         return changes
 
