@@ -26,9 +26,9 @@ def message(error: BaseException) -> str:
     """
     try:
         text = str(error)
-        return mask_quoted(text) if type(error).__module__.startswith(_OF_POSTGRES) else text
     except Exception:
         return ""
+    return mask_quoted(text) if str(type(error).__module__).startswith(_OF_POSTGRES) else text
 
 
 _OF_POSTGRES = ("psycopg", "asyncpg", "sqlalchemy.dialects.postgresql")

@@ -109,7 +109,9 @@ def test_a_thousand_users_at_once(receiver: Receiver) -> None:
     kinds = (*BINDING, *NAMED)
     every = [*paths(kinds), *paths(kinds, "/mounted"), "/open", "/mounted/open"]
     crowd = {number: every[number % len(every)] for number in range(1000)}
-    with serve("story_app:app", receiver, OTELIER_USER_FROM=FROM) as server:
+    with serve(
+        "story_app:app", receiver, OTELIER_USER_FROM=FROM, OTELIER_LOOP_LAG_MS="0"
+    ) as server:
         asyncio.run(ask_all(server.url, crowd))
     check(receiver, crowd)
     assert_not_in_metrics(receiver)
@@ -133,7 +135,9 @@ def test_nothing_passes_on(parser: str, connections: int, depth: int, receiver: 
         await asyncio.gather(*(one(url, numbers[i::connections]) for i in range(connections)))
 
     options = ("--http", parser)
-    with serve("story_app:behind", receiver, *options, OTELIER_USER_FROM=FROM) as server:
+    with serve(
+        "story_app:behind", receiver, *options, OTELIER_USER_FROM=FROM, OTELIER_LOOP_LAG_MS="0"
+    ) as server:
         asyncio.run(everybody(server.url))
     check(receiver, crowd)
 

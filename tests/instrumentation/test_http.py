@@ -492,7 +492,7 @@ def test_a_failing_flush_does_not_hold_up_the_stop(telemetry: Telemetry) -> None
     _guard.faults.clear()
     with observed(flush=flush), TestClient(shop()) as client:
         assert client.get("/items/1").status_code == 200
-    assert dict(_guard.faults) == {"delivering at the end of the lifespan": 1}
+    assert dict(_guard.faults) == {"meeting the beginning or the end of a lifespan": 1}
 
 
 # No harm

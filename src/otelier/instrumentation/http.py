@@ -298,13 +298,13 @@ class Lifespan:
     async def send(self, message: Message) -> None:
         from anyio.to_thread import run_sync  # comes with Starlette
 
-        if message["type"] == _STARTED:
-            self._meet()
-        if message["type"] in _STOPPED:
-            try:
+        try:
+            if message["type"] == _STARTED:
+                self._meet()
+            elif message["type"] in _STOPPED:
                 await run_sync(self._flush)
-            except Exception as error:
-                _guard.fault("delivering at the end of the lifespan", error)
+        except Exception as error:
+            _guard.fault("meeting the beginning or the end of a lifespan", error)
         await self._send(message)
 
     def failed(self, error: BaseException) -> None: ...
