@@ -22,14 +22,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from otelier._upstream import entry_points
+from otelier import rules
 
 APPLICATION: Final = "application"
 INFRASTRUCTURE: Final = "infrastructure"
 INTEGRATION: Final = "integration"
 
 _ORDER: Final = (INFRASTRUCTURE, INTEGRATION, APPLICATION)
-_GROUP: Final = "otelier_error_category"
 _MOST: Final = 8
 
 Rule = Callable[[BaseException], Any]
@@ -119,17 +118,7 @@ _rules: tuple[Rule, ...] = ()
 def load_rules() -> list[str]:
     """Load the user's rules, by the order of their names; returns what was wrong with others."""
     global _rules
-    found, problems = [], []
-    for entry in sorted(entry_points(group=_GROUP), key=lambda entry: entry.name):
-        try:
-            rule = entry.load()
-            if not callable(rule):
-                raise TypeError("it is not callable")
-            found.append(rule)
-        except Exception as error:
-            why = f"{type(error).__name__}: {error}"
-            problems.append(f"the error category {entry.name!r} cannot be loaded ({why})")
-    _rules = tuple(found)
+    _rules, problems = rules.load(rules.CATEGORIES)
     return problems
 
 

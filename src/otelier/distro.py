@@ -214,7 +214,7 @@ class Start:
 
     def _mask(self) -> None:
         """What must not leave, before anything can."""
-        rules, problems = masking.load()
+        rules, problems = masking.load(masking.MASKS)
         self.problems += problems
         more = self.settings["OTELIER_MASK"] or ()
         safe = frozenset(self.settings["OTELIER_SAFE_QUERY_KEYS"] or ())

@@ -1,7 +1,4 @@
-"""Rows of the table of signals: what is told of exceptions, and how many there are.
-
-`error_attributes` is the one place where an exception becomes attributes, whatever they are of.
-"""
+"""Rows of the table of signals: what is told of exceptions, and how many there are."""
 
 from __future__ import annotations
 

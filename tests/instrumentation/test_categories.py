@@ -32,7 +32,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-from otelier import categories
+from otelier import categories, rules
 from otelier.categories import APPLICATION, INFRASTRUCTURE, INTEGRATION, category, of_status
 
 Raises = Callable[[], object]
@@ -378,16 +378,14 @@ def test_rules_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     def raising(error: BaseException) -> str:
         raise ValueError
 
-    rules = {
+    given = {
         "a": raising,
         "b": lambda error: "no category",
         "c": lambda error: INTEGRATION if isinstance(error, OrderFailed) else None,
         "d": ImportError("gone"),
         "e": 7,
     }
-    monkeypatch.setattr(
-        categories, "entry_points", lambda **_: [_Entry(n, r) for n, r in rules.items()]
-    )
+    monkeypatch.setattr(rules, "entry_points", lambda **_: [_Entry(n, r) for n, r in given.items()])
     monkeypatch.setattr(categories, "_rules", ())
     problems = categories.load_rules()
     assert [problem.split(" cannot")[0] for problem in problems] == [

@@ -172,7 +172,7 @@ def test_what_writes_has_none(explained: Telemetry, engine: Engine, statement: s
 
 
 def test_one_that_cannot_be_explained(explained: Telemetry, engine: Engine) -> None:
-    """A table of this session alone: no plan, and no fault of ours."""
+    """A table of this connection alone: no plan, and no fault of ours."""
     with engine.connect() as connection:
         connection.execute(text("CREATE TEMPORARY TABLE own (n int)"))
         connection.execute(text("SELECT pg_sleep(0.05), count(*) FROM own"))

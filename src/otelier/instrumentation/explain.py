@@ -8,7 +8,7 @@ the transaction is read-only, and a second is all that connecting and explaining
 
 One at a time for the process, at most `_MOST_A_MINUTE`, and one in ten minutes for one statement;
 what comes meanwhile has no plan. Runs in a thread of its own, which ends with the plan. What goes
-wrong (a table that another session made, a time-out) leaves no plan, and nothing else.
+wrong (a table that only another connection sees, a time-out) leaves no plan, and nothing else.
 """
 
 from __future__ import annotations
