@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
-from opentelemetry.sdk.metrics.export import MetricsData
+import pytest
+from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics, ScopeMetrics
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otelier import _guard, signals
 from otelier.export.account import Balance
@@ -100,8 +103,6 @@ def test_silence() -> None:
 
 def test_beside_the_apps() -> None:
     """In the request that goes out anyway."""
-    from opentelemetry.sdk.metrics.export import ResourceMetrics
-
     told = Told()
     told.account = [balance(recorded=1, delivered=1)]
     collected = [MetricsData([ResourceMetrics(RESOURCE, [], "schema")])]
@@ -109,6 +110,25 @@ def test_beside_the_apps() -> None:
     (of_resource,) = data.resource_metrics
     assert (of_resource.resource, of_resource.schema_url) == (RESOURCE, "schema")
     assert [scope.scope.name for scope in of_resource.scope_metrics] == ["otelier.export"]
+
+
+def test_a_short_command_says_nothing_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its memory is told once it has run for a while, and at once beside anything else."""
+    from otelier.sdk import own_metrics
+
+    def collected(*scopes: str) -> list[MetricsData]:
+        found = [ScopeMetrics(InstrumentationScope(name), [], "") for name in scopes]
+        return [MetricsData([ResourceMetrics(RESOURCE, found, "")])]
+
+    own = Told().own
+    assert own.join(collected("otelier.runtime")) == []
+    assert len(own.join(collected("otelier.runtime", "the.app"))) == 1
+    busy = Told()
+    busy.account = [balance(recorded=1, delivered=1)]
+    assert len(busy.own.join(collected("otelier.runtime"))) == 1
+    later = time.time_ns() + 10_000_000_000
+    monkeypatch.setattr(own_metrics, "time_ns", lambda: later)
+    assert len(own.join(collected("otelier.runtime"))) == 1
 
 
 def test_a_forked_child_begins_at_nothing() -> None:

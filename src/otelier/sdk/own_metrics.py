@@ -4,7 +4,8 @@ Plain numbers are read when metrics are collected, in the thread that delivers, 
 SDK's data classes; there are no instruments, and nothing is counted twice. Names are those that the
 semantic conventions have for an SDK, ours where they have none. A process that has recorded nothing
 says nothing, and neither does one in which nothing has happened since, so that no supervisor sends
-anything and no idle process keeps itself awake.
+anything and no idle process keeps itself awake. What is read of every process (its memory, its
+threads) is nothing either where the process is over at once, as a command is.
 
 Source: semantic conventions, OpenTelemetry SDK metrics.
 """
@@ -39,6 +40,9 @@ _ROWS: Final = {row.name: row for row in SIGNALS}
 _SCOPE: Final = InstrumentationScope("otelier.export", __version__)
 _COUNTER = "counter"
 _WORDS: Final = {"traces": "span", "logs": "log", "metrics": "metric_data_point"}
+_OF_EVERY_PROCESS: Final = frozenset({"otelier.runtime"})
+_YOUNG: Final = 10.0
+"""Seconds; a start and a short command need less."""
 _AT_THE_RECEIVER = frozenset((line.REFUSED, line.REJECTED, line.TOO_LARGE, line.POISON))
 _DELTA, _CUMULATIVE = AggregationTemporality.DELTA, AggregationTemporality.CUMULATIVE
 
@@ -78,12 +82,18 @@ class OwnMetrics:
         if self._process != getpid():
             self._begin()  # a forked child has lost and delivered nothing yet
         numbers = list(_numbers(self._account()))
+        if self._is_young and not numbers and _scopes(collected) <= _OF_EVERY_PROCESS:
+            return []
         metrics = self._metrics(numbers)
         if not metrics or not (collected or self._has_moved(numbers)):
             return collected
         self._last = {(number.name, number.attributes): number.value for number in numbers}
         scope = ScopeMetrics(_SCOPE, metrics, "")
         return _joined(collected, scope, self._resource())
+
+    @property
+    def _is_young(self) -> bool:
+        return time_ns() - self._started_at < _YOUNG * 1e9
 
     def _begin(self) -> None:
         self._process = getpid()
@@ -164,6 +174,15 @@ def _of_queue(balance: Balance) -> Iterator[Number]:
     yield Number(processed, balance.recorded - waits - sum(before.values()), about)
     for reason, count in before.items():
         yield Number(processed, count, (*about, _error(reason)))
+
+
+def _scopes(collected: Sequence[MetricsData]) -> set[str]:
+    return {
+        scope.scope.name
+        for data in collected
+        for of_resource in data.resource_metrics
+        for scope in of_resource.scope_metrics
+    }
 
 
 def _error(reason: str) -> tuple[str, str]:
