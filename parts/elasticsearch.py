@@ -147,16 +147,21 @@ class Elasticsearch:
 
     def search(self, index: str, query: str, size: int = 1000) -> list[dict[str, Any]]:
         """The documents that match a query string, as they were stored."""
-        self.call("POST", f"/{index}/_refresh?ignore_unavailable=true")
+        self._refresh(index)
         body = {"query": {"query_string": {"query": query}}, "size": size}
         found = self.call("POST", f"/{index}/_search?ignore_unavailable=true", body)
         return [hit["_source"] for hit in found["hits"]["hits"]]
 
     def count(self, index: str, query: str = "*") -> int:
-        self.call("POST", f"/{index}/_refresh?ignore_unavailable=true")
+        self._refresh(index)
         body = {"query": {"query_string": {"query": query}}}
         found = self.call("POST", f"/{index}/_count?ignore_unavailable=true", body)
         return int(found["count"])
+
+    def _refresh(self, index: str) -> None:
+        """Make what is stored visible; a shard that starts just now answers with 503 until then."""
+        self.call("GET", f"/_cluster/health/{index}?wait_for_status=yellow&timeout=25s")
+        self.call("POST", f"/{index}/_refresh?ignore_unavailable=true")
 
     def histogram_count(self, name: str) -> int:
         """How many measurements of a histogram are stored."""

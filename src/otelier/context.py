@@ -42,66 +42,44 @@ class Notice(Protocol):
 class RequestContext:
     """What is known of the request in progress."""
 
-    __slots__ = (
-        "_session_id",
-        "_user_id",
-        "_user_place",
-        "as_fields",
-        "bound",
-        "broken_by",
-        "cache_hits",
-        "cache_misses",
-        "cache_operations",
-        "db_ended",
-        "db_seconds",
-        "db_shapes",
-        "db_statements",
-        "encoded",
-        "handled",
-        "mount_prefix",
-        "notice",
-        "open_spans",
-        "request_id",
-        "route",
-        "server_span",
-    )
+    # Of the class until they are set: most requests set few of them.
+
+    _user_id: str | None = None
+    _user_place = _NOBODY
+    _session_id: str | None = None
+    bound: Mapping[str, str | int | float | bool] | None = None
+    """What the app has bound beside the ids; see `bind`."""
+    open_spans: WeakValueDictionary[int, Span] | None = None
+    """Spans that have only a copy of all this: those of the standard SDK, by their ids."""
+    encoded: tuple[bytes, bytes] | None = None
+    """Ids and bound values as attributes of a span and of a log record; the encoder keeps them
+    here."""
+    as_fields: tuple[object, tuple[int, ...], str] | None = None
+    """Ids as fields of a line, by what names, beside which trace and span; lines keep them here."""
+    mount_prefix = ""
+    route: str | None = None
+    broken_by: BaseException | None = None
+    """What broke off an answer that middleware ends as if it were whole."""
+    handled: BaseException | None = None
+    """The exception that Starlette has looked a handler up for."""
+    server_span: Span = INVALID_SPAN
+    """Until the app returns."""
+    db_statements = 0
+    db_seconds = 0.0
+    """SQL statements that have ended, and how long they took together. Added to without a lock:
+    between reading and writing a number, CPython with its global lock changes no thread."""
+    db_shapes: dict[Hashable, int] | None = None
+    """How often each statement came, where repetitions are looked for."""
+    db_ended = 0.0
+    """When the last one ended, by `perf_counter`."""
+    notice: Notice | None = None
+    """What is to be told of these statements once the app has returned."""
+    cache_operations = cache_hits = cache_misses = 0
+    """Redis commands and pipelines that have ended, keys that they found and did not find."""
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
         """Never changed."""
-        self._user_id: str | None = None
-        self._user_place = _NOBODY
-        self._session_id: str | None = None
-        self.bound: Mapping[str, str | int | float | bool] | None = None
-        """What the app has bound beside the ids; see `bind`."""
-        self.open_spans: WeakValueDictionary[int, Span] | None = None
-        """Spans that have only a copy of all this: those of the standard SDK, by their ids."""
-        self.encoded: tuple[bytes, bytes] | None = None
-        """Ids and bound values as attributes of a span and of a log record; the encoder keeps
-        them here."""
-        self.as_fields: tuple[object, tuple[int, ...], str] | None = None
-        """Ids as fields of a line, by what names, beside which trace and span; lines keep them
-        here."""
-        self.mount_prefix = ""
-        self.route: str | None = None
-        self.broken_by: BaseException | None = None
-        """What broke off an answer that middleware ends as if it were whole."""
-        self.handled: BaseException | None = None
-        """The exception that Starlette has looked a handler up for."""
-        self.server_span: Span = INVALID_SPAN
-        """Until the app returns."""
-        self.db_statements = 0
-        self.db_seconds = 0.0
-        """SQL statements that have ended, and how long they took together. Added to without a lock:
-        between reading and writing a number, CPython with its global lock changes no thread."""
-        self.db_shapes: dict[Hashable, int] | None = None
-        """How often each statement came, where repetitions are looked for."""
-        self.db_ended = 0.0
-        """When the last one ended, by `perf_counter`."""
-        self.notice: Notice | None = None
-        """What is to be told of these statements once the app has returned."""
-        self.cache_operations = self.cache_hits = self.cache_misses = 0
-        """Redis commands and pipelines that have ended, keys that they found and did not find."""
 
     @property
     def user_id(self) -> str | None:

@@ -13,6 +13,7 @@ Source: opentelemetry-proto, common.proto.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -51,6 +52,9 @@ TEXTS: Final = tuple(VARINTS[size + 2] + STRING + VARINTS[size] for size in rang
 _NUMBERS: Final = tuple(
     VARINTS[1 + len(VARINTS[number])] + INT + VARINTS[number] for number in range(_FEW)
 )
+
+# The same of a number with a fraction: its size is 9, its tag 0x21.
+_double: Final = struct.Struct("<Hd").pack
 
 
 def openings(tag: bytes) -> Openings:
@@ -102,6 +106,9 @@ def write(  # noqa: C901  # one loop: calls in it cost more than the rest
             number = _NUMBERS[value]
             parts += (heads[size + len(number) - 3], name, number)
             continue
+        if kind is float and how == _AS_TEXT:
+            parts += (heads[size + 7], name, _double(0x2109, value))
+            continue
         _write_rare(parts, heads[0][:1], name, key, value)
 
 
@@ -128,9 +135,13 @@ def write_all(
     preset: Preset | None,
     extra: Mapping[str, Any] | None,
     box: RequestContext | None,
+    closing: Preset | None = None,
 ) -> None:
-    """Attributes of a lean record: `extra` before `preset` before the ids of its request."""
+    """Attributes of a lean record; of two with one name the last wins: the ids of its request,
+    `preset`, `extra`, `closing`, which shares no name with the first two."""
     heads, position, kept_as = place
+    if closing is not None:
+        return _write_closed(parts, place, preset, extra, box, closing)
     if extra and (
         (box is not None and _meets(box, extra))
         or (preset is not None and not preset.keys().isdisjoint(extra))
@@ -148,11 +159,27 @@ def write_all(
     return None
 
 
-def _meets(box: RequestContext, extra: Mapping[str, Any]) -> bool:
+def _write_closed(
+    parts: Parts,
+    place: Place,
+    preset: Preset | None,
+    extra: Mapping[str, Any] | None,
+    box: RequestContext | None,
+    closing: Preset,
+) -> None:
+    if box is not None and box.bound is not None and _meets(box, closing):
+        return _write_merged(parts, place.openings, preset, {**(extra or {}), **closing}, box)
+    if extra and not closing.keys().isdisjoint(extra):
+        extra = {name: extra[name] for name in extra if name not in closing}
+    parts.append(getattr(closing, place.kept_as) or _keep(closing, place) or b"")
+    return write_all(parts, place, preset, extra, box)
+
+
+def _meets(box: RequestContext, attributes: Mapping[str, Any]) -> bool:
     """Whether a name is in both."""
-    if box.bound is not None and not box.bound.keys().isdisjoint(extra):
+    if box.bound is not None and not box.bound.keys().isdisjoint(attributes):
         return True
-    return not _IDS.isdisjoint(extra)
+    return not _IDS.isdisjoint(attributes)
 
 
 def _write_merged(

@@ -97,16 +97,14 @@ def _records(
                 body, scope = lean(record), record.scope
             else:
                 body, scope = standard(record), record.instrumentation_scope
-            of_scope = by_object.get(id(scope))
-            if of_scope is None:
-                of_scope = scope, by_scope.setdefault(_scope(scope), [])
-                by_object[id(scope)] = of_scope
+            size, number = len(body), id(scope)
+            if number not in by_object:
+                by_object[number] = scope, by_scope.setdefault(_scope(scope), [])
         except Exception as error:
             refused += 1
             _guard.fault(f"encoding {signal}", error)
             continue
-        size = len(body)
-        parts = of_scope[1]
+        parts = by_object[number][1]
         parts += (_RECORD, VARINTS[size] if size < _SMALL else varint(size), body)
         count += 1
     return Encoded(_request(resource, by_scope), count, refused)

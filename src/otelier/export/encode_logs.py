@@ -11,7 +11,7 @@ from typing import Any, Final
 from otelier.export.anyvalue import masked_value
 from otelier.export.attributes import LIMITS, ON_LOG, TEXTS, Parts, plain, write, write_all
 from otelier.export.wire import count_field, field, text_field, unsigned, varint
-from otelier.privacy import mask_name
+from otelier.privacy import Masked, mask_name
 
 _U32: Final = (1 << 32) - 1
 
@@ -79,8 +79,9 @@ def _severity(severity: tuple[Any, Any]) -> bytes:
 
 
 def _write_body(parts: Parts, body: Any) -> None:
-    if type(body) is str and len(body) <= len(TEXTS) and body.isascii():
-        body = mask_name("body", body)
+    kind = type(body)
+    if (kind is Masked or kind is str) and len(body) <= len(TEXTS) and body.isascii():
+        body = str(body) if kind is Masked else mask_name("body", body)
         if type(body) is str and len(body) < len(TEXTS) and body.isascii():
             parts += (_BODY, TEXTS[len(body)], body.encode())
             return

@@ -72,7 +72,7 @@ def lean(span: Any) -> bytes:
         times,
         _known_names.get(title) or _name(title),
     ]
-    write_all(parts, ON_SPAN, span.preset, span.extra, span.box)
+    write_all(parts, ON_SPAN, span.preset, span.extra, span.box, span.closing)
     if span.trace_state_text:
         parts.append(text_field(_STATE, mask_text(span.trace_state_text), LIMITS.value))
     if span.event_list:

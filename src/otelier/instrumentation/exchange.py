@@ -27,9 +27,9 @@ from otelier.instrumentation.echo import Echo, Message
 from otelier.instrumentation.failures import About, is_departure, is_expected
 from otelier.instrumentation.headers import Headers
 from otelier.instrumentation.observe import SCHEMA_URL
-from otelier.instrumentation.outcome import CLIENT_LEFT, Instruments
-from otelier.instrumentation.spent import spent_by
-from otelier.sdk.lean_span import give, ids
+from otelier.instrumentation.outcome import CLIENT_LEFT, Instruments, Outcome
+from otelier.instrumentation.spent import seconds_spent
+from otelier.sdk.lean_span import close, give, ids
 from otelier.version import __version__
 
 Send = Callable[[Message], Awaitable[None]]
@@ -107,26 +107,18 @@ class Exchange(Passage):
     asked: what does not depend on the path or the client.
     """
 
-    __slots__ = (
-        "_answered_at",
-        "_asked",
-        "_began",
-        "_captured",
-        "_count",
-        "_cut_short",
-        "_ended",
-        "_error",
-        "_expects_trailers",
-        "_instruments",
-        "_is_late",
-        "_is_websocket",
-        "_received_bytes",
-        "_request_bytes",
-        "_response_bytes",
-        "_response_headers",
-        "_started_at",
-        "_status",
-    )
+    # Of the class until they are set: most requests set few of them.
+
+    _captured: Headers | None = None
+    _status: int | None = None
+    _error: BaseException | None = None
+    _answered_at: int | None = None
+    _began = _started_at = 0
+    _cut_short = _ended = _expects_trailers = _is_late = False
+    _request_bytes: int | None = None
+    _response_bytes: int | None = 0
+    _received_bytes: int | None = 0
+    _response_headers: Any = ()
 
     def __init__(
         self,
@@ -140,17 +132,7 @@ class Exchange(Passage):
         super().__init__(request, echo, send, receive)
         self._instruments = instruments
         self._asked = asked
-        self._captured: Headers | None = None
-        self._status: int | None = None
-        self._error: BaseException | None = None
-        self._answered_at: int | None = None
-        self._began = self._started_at = 0
-        self._cut_short = self._ended = self._expects_trailers = self._is_late = False
         self._is_websocket = asked.is_websocket
-        self._request_bytes: int | None = None
-        self._response_bytes: int | None = 0
-        self._received_bytes: int | None = 0
-        self._response_headers: Any = ()
 
     def begin(
         self,
@@ -278,28 +260,40 @@ class Exchange(Passage):
             )
         )
         if not self._is_websocket:
-            outcome.record(elapsed / 1e9, span)
-            if self._request_bytes is not None:
-                outcome.record_request(self._request_bytes, span)
-            if self._response_bytes is not None:
-                outcome.record_response(self._response_bytes, span)
+            self._measure(outcome, elapsed, span)
         ended_at = self._started_at + elapsed
         trace_id, span_id, flags = ids(span)
         about = (request, trace_id, span_id, flags)
         if self._error is not None or (self._status or 0) >= 500:
             self._tell_failure(span, about)
-        spent = spent_by(request)
-        text = f"{outcome.shown} {elapsed / 1e6:.1f} ms"
-        self._instruments.write(
-            LeanLog(_ACCESS, ended_at, ended_at, _INFO, "INFO", text, outcome.preset, spent, *about)
+        spent = (
+            request.db_statements,
+            request.cache_operations,
+            request.cache_hits,
+            request.cache_misses,
         )
-        give(span, {**outcome.attributes, **spent} if spent else outcome.attributes)
+        closing, preset = outcome.endings.get(spent) or outcome.ending(spent)
+        seconds = seconds_spent(request)
+        text = outcome.said(elapsed / 1e6)
+        self._instruments.write(
+            LeanLog(_ACCESS, ended_at, ended_at, _INFO, "INFO", text, preset, seconds, *about)
+        )
+        if seconds is not None:
+            give(span, seconds)
+        close(span, closing)
         # Somebody in the app may have given it a name of its own.
         if outcome.title is not None and getattr(span, "name", asked.title) == asked.title:
             span.update_name(outcome.title)
         if outcome.is_failure:
             span.set_status(StatusCode.ERROR)
         span.end(ended_at)
+
+    def _measure(self, outcome: Outcome, elapsed: int, span: Span) -> None:
+        outcome.record(elapsed / 1e9, span)
+        if self._request_bytes is not None:
+            outcome.record_request(self._request_bytes, span)
+        if self._response_bytes is not None:
+            outcome.record_response(self._response_bytes, span)
 
     def _tell_failure(self, span: Span, about: About) -> None:
         if self._error is None:

@@ -19,6 +19,8 @@ from otelier import signals
 from otelier.export.preset import Preset
 from otelier.export.record import LeanLog
 from otelier.instrumentation.failures import Failures
+from otelier.instrumentation.spent import Spent
+from otelier.privacy import as_masked, mask_text
 from otelier.sdk import metrics
 from otelier.sdk.tracer import starter
 
@@ -32,40 +34,61 @@ Key = tuple[str, str, str | None, str | None, int | None, str | None]
 CLIENT_LEFT = "client_disconnected"
 
 
+_MOST_ENDINGS = 64
+
+Counts = tuple[int, int, int, int]
+"""As in `Spent`."""
+
+
 class Outcome:
     """One way to end.
 
-    attributes: of the span, beyond those it began with; preset: of the access record.
+    endings: by what was spent, attributes of the span beyond those it began with, and of the access
+    record; as many as come often, the rest are made each time.
     record, record_request, record_response: seconds, and bytes of the two bodies.
     """
 
     __slots__ = (
-        "attributes",
+        "_ended",
+        "_method",
+        "_shown",
+        "endings",
         "is_failure",
-        "preset",
         "record",
         "record_request",
         "record_response",
-        "shown",
         "title",
     )
 
     def __init__(self, instruments: Instruments, key: Key) -> None:
         method, scheme, version, route, status, error = key
         ended = {signals.ROUTE: route, signals.STATUS_CODE: status, signals.ERROR_TYPE: error}
-        self.attributes = {name: value for name, value in ended.items() if value is not None}
-        self.preset = Preset({signals.METHOD: method, **self.attributes})
+        self._method = method
+        self._ended = {name: value for name, value in ended.items() if value is not None}
+        self.endings: dict[Counts, tuple[Preset, Preset]] = {}
         begun = {signals.METHOD: method, signals.URL_SCHEME: scheme}
         if version:
             begun[signals.PROTOCOL_VERSION] = version
-        series = {**begun, **self.attributes}
+        series = {**begun, **self._ended}
         self.record = instruments.duration.series(series)
         self.record_request = instruments.request_size.series(series)
         self.record_response = instruments.response_size.series(series)
         self.is_failure = error is not None and error != CLIENT_LEFT
         self.title = f"{method if method != '_OTHER' else 'HTTP'} {route}" if route else None
         shown_status = "no answer" if status is None else status
-        self.shown = f"{method} {route or '(no route)'} {shown_status} in"
+        self._shown = mask_text(f"{method} {route or '(no route)'} {shown_status}")
+
+    def said(self, milliseconds: float) -> str:
+        """What the access record says."""
+        return as_masked(f"{self._shown} in {milliseconds:.1f} ms")
+
+    def ending(self, spent: Counts) -> tuple[Preset, Preset]:
+        """Those that are not among the `endings` yet."""
+        about = {**self._ended, **Spent(*spent).attributes()}
+        made = Preset(about), Preset({signals.METHOD: self._method, **about})
+        if len(self.endings) < _MOST_ENDINGS:
+            self.endings[spent] = made
+        return made
 
 
 class Instruments:

@@ -22,7 +22,7 @@ from otelier.context import RequestContext, current_request
 from otelier.logformat.entry import Entry, described, exception_of, read, text_of
 from otelier.logformat.names import EXTRA, FIELDS, LEFT_OUT, Names
 from otelier.logformat.plain import LONGEST_MESSAGE, LONGEST_VALUE, free_name, plain, said, sound
-from otelier.privacy import mask_text
+from otelier.privacy import Masked, mask_text
 
 Mask = Callable[[str, Any], Any]
 """(name, value) to what may be shown of the value: a plain one, as `plain` makes them."""
@@ -130,7 +130,8 @@ class Lines:
                 fixed = self._preset(preset)
         if exception:
             exception = {part: self._part(part, value) for part, value in exception.items()}
-        return self._line(seconds, level, sound(text), found, ids, box, extra, exception, fixed)
+        text = text if type(text) is Masked else sound(text)
+        return self._line(seconds, level, text, found, ids, box, extra, exception, fixed)
 
     def _line(
         self,
@@ -144,7 +145,7 @@ class Lines:
         exception: Mapping[str, Any] | None,
         fixed: str = "",
     ) -> str:
-        if self._mask is not None:
+        if self._mask is not None and type(text) is not Masked:
             shown = self._mask("message", text)
             text = shown if type(shown) is str else said(shown)
         if box is not None and box.bound:

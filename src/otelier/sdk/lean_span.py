@@ -59,6 +59,14 @@ def give(span: Span, attributes: Mapping[str, Any]) -> None:
             span.extra.update(attributes)
 
 
+def close(span: Span, attributes: Preset) -> None:
+    """Set those that it ends with, which win over what was set before."""
+    if type(span) is not LeanSpan:
+        span.set_attributes(attributes)
+    elif not span.ended_at:
+        span.closing = attributes
+
+
 def ids(span: Span) -> tuple[int, int, int]:
     """Trace id, span id and flags; zeros outside a span."""
     if type(span) is LeanSpan:
@@ -87,6 +95,8 @@ class LeanSpan(Span, ReadableSpan):
     trace_state_text: str = ""
     ended_at: int = 0
     preset: Preset | None = None
+    closing: Preset | None = None
+    """Attributes that it ended with; `preset` and `extra` are those it had before."""
     extra: dict[str, Any] | None = None
     box: RequestContext | None = None
     event_list: list[tuple[str, int, dict[str, Any] | None, int]] | None = None
@@ -246,7 +256,7 @@ class LeanSpan(Span, ReadableSpan):
     @property
     def attributes(self) -> Mapping[str, Any]:
         ids = self.box.attributes() if self.box is not None else {}
-        return {**ids, **(self.preset or {}), **(self.extra or {})}
+        return {**ids, **(self.preset or {}), **(self.extra or {}), **(self.closing or {})}
 
     @property
     def events(self) -> Sequence[Event]:

@@ -298,20 +298,20 @@ class _Values:
         self.record = record
 
     def fold(self) -> None:
-        values, boundaries = self._values, self._boundaries
-        for _ in range(len(values)):
-            value, span = values.popleft()
-            place = bisect_left(boundaries, value)
-            for buckets in self._buckets:
-                buckets.counts[place] += 1
-                buckets.sum += value
-                if value < buckets.min:
-                    buckets.min = value
-                if value > buckets.max:
-                    buckets.max = value
-                # One of each bucket and reading is enough.
-                if span is not None and self._exemplars and place not in buckets.exemplars:
-                    _keep_exemplar(buckets, place, value, span)
+        taken = [self._values.popleft() for _ in range(len(self._values))]
+        if not taken:
+            return
+        values = [value for value, _ in taken]
+        places = [bisect_left(self._boundaries, value) for value in values]
+        for buckets in self._buckets:
+            buckets.sum += sum(values)
+            buckets.min = min(buckets.min, *values)
+            buckets.max = max(buckets.max, *values)
+            counts = buckets.counts
+            for place in places:
+                counts[place] += 1
+            if self._exemplars and not buckets.exemplars.keys() >= set(places):
+                _keep_exemplars(buckets, places, taken)
 
     def point(self, place: int, since: int, now: int) -> HistogramDataPoint | None:
         """since: for a delta, when it began; 0 for everything so far."""
@@ -387,8 +387,14 @@ def _unbroken(series: Any, do: Callable[..., Any], *given: Any) -> Any:
         return None
 
 
-def _keep_exemplar(buckets: _Buckets, place: int, value: float, span: Span) -> None:
-    context = span.get_span_context()
-    if context.trace_flags.sampled:
-        at = getattr(span, "ended_at", 0) or time_ns()
-        buckets.exemplars[place] = Exemplar({}, value, at, context.span_id, context.trace_id)
+def _keep_exemplars(
+    buckets: _Buckets, places: Sequence[int], taken: Sequence[tuple[float, Span | None]]
+) -> None:
+    """One of each bucket and reading is enough."""
+    for place, (value, span) in zip(places, taken, strict=True):
+        if span is None or place in buckets.exemplars:
+            continue
+        context = span.get_span_context()
+        if context.trace_flags.sampled:
+            at = getattr(span, "ended_at", 0) or time_ns()
+            buckets.exemplars[place] = Exemplar({}, value, at, context.span_id, context.trace_id)
