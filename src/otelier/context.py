@@ -64,6 +64,7 @@ class RequestContext:
         "request_id",
         "route",
         "server_span",
+        "state",
     )
 
     def __init__(self, request_id: str) -> None:
@@ -90,6 +91,8 @@ class RequestContext:
         """The exception that Starlette has looked a handler up for."""
         self.server_span: Span = INVALID_SPAN
         """Until the app returns."""
+        self.state: Mapping[str, object] | None = None
+        """What `request.state` writes to, where it is looked at; until the app returns."""
         self.db_statements = 0
         self.db_seconds = 0.0
         """SQL statements that have ended, and how long they took together. Added to without a lock:
