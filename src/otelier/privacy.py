@@ -46,6 +46,7 @@ __all__ = [
     "Policy",
     "Rule",
     "mask_attributes",
+    "mask_cut",
     "mask_deep",
     "mask_field",
     "mask_name",
@@ -162,6 +163,11 @@ def mask_value(path: str, value: Any, limit: int | None = None) -> Any:
         _told("masking a value", error)
         return f"<{type(value).__name__}>"
     return found
+
+
+def mask_cut(text: str, longest: int) -> str:
+    """Not longer than that, and masked before it is cut: half a secret looks like none."""
+    return mask_text(cut(text[: longest + _OVER + 1], longest + _OVER))[:longest]
 
 
 def mask_name(path: str, text: Any) -> Any:

@@ -641,6 +641,22 @@ def test_a_log_record_has_what_is_bound(http: Telemetry) -> None:
     assert {key: (log.attributes or {}).get(key) for key in wanted} == wanted
 
 
+def test_a_bound_value_is_masked_before_it_is_cut(telemetry: Telemetry) -> None:
+    """At its limit, half a secret would look like none."""
+    app = FastAPI()
+
+    @app.get("/")
+    def index() -> None:
+        otelier.bind(note="x" * 230 + " postgresql://bob:swordfish@db.example/crm")
+
+    with observed():
+        ask(app, "/")
+    note = str((server_span(telemetry).attributes or {})["note"])
+    assert len(note) == 256
+    assert "postgresql://" in note
+    assert "swor" not in note
+
+
 def test_outside_of_a_request_nothing_happens() -> None:
     """No error, nothing kept."""
     otelier.bind_user("u")

@@ -13,6 +13,7 @@ from typing import Any
 
 from otelier import signals
 from otelier.export.preset import Preset
+from otelier.instrumentation.headers import text_of
 from otelier.privacy import mask_query
 
 METHODS = frozenset(
@@ -49,7 +50,7 @@ class Asked:
         if self.version:
             found[signals.PROTOCOL_VERSION] = self.version
         if agent:
-            found[signals.USER_AGENT] = agent[:_LONGEST_AGENT].decode("latin-1")
+            found[signals.USER_AGENT] = text_of(agent, _LONGEST_AGENT)
         self.preset = Preset({**found, **_server(scope, host)})
 
 
