@@ -394,6 +394,22 @@ def test_time_is_linear_to_a_megabyte() -> None:
         assert taken[1] < 0.1 or taken[1] < 9 * taken[0], (piece, taken)
 
 
+def test_pairs_without_a_blank_are_read_in_linear_time() -> None:
+    """Each value ends at the next pair, and is not looked through up to the end of the text."""
+    for piece in ("password=a,", "token=x&", "key=%26", "a key=1;secret:2;", "sscr."):
+        sizes = (50_000, 200_000)
+        taken = [_best_of_three(piece * (size // len(piece))) for size in sizes]
+        assert taken[1] < 0.1 or taken[1] < 9 * taken[0], (piece, taken)
+
+
+@pytest.mark.parametrize("word", sorted({word for key in KEYS for word in (key, key.upper())}))
+def test_no_secret_key_is_overlooked(word: str) -> None:
+    """A pair is looked for only where a part of such a key stands: each has one, in any case."""
+    texts = [f"İx {word}={CANARY}", f"{{'{word}': '{CANARY}'}}", f'note="\\n{word}: {CANARY}"']
+    for text in texts if kind_of_key(word) else ():
+        assert CANARY not in mask_text(text), text
+
+
 def test_a_megabyte() -> None:
     """The worst that was found, a pair each nine characters, is read within seconds."""
     began = time.thread_time()

@@ -38,6 +38,23 @@ _PARTS = (
 )
 _WORDS = {
     **dict.fromkeys(("pass", "pword", "pw", "dbpass", "userpass", "smtppass"), "password"),
+    **{
+        f"{whose}{word}": "password"
+        for whose in (
+            "admin",
+            "db",
+            "ftp",
+            "ldap",
+            "mail",
+            "my",
+            "mysql",
+            "pg",
+            "redis",
+            "root",
+            "sudo",
+        )
+        for word in ("pass", "pw")
+    },
     **dict.fromkeys(("session", "sessions", "sessionkey", "sid"), "session"),
     **dict.fromkeys(("card", "creditcard", "debitcard", "cardnumber", "cardno", "ccn"), "card"),
     **dict.fromkeys(("cvv", "cvv2", "cvc", "cvc2"), "card"),
@@ -66,6 +83,8 @@ _BEFORE_CODE = words(
 _PAIRS = {
     "code verifier": "token",
     "client assertion": "token",
+    "security answer": "password",
+    "secret answer": "password",
     "saml response": "token",
     "saml assertion": "token",
     "saml request": "token",
