@@ -193,6 +193,7 @@ PLANTED: tuple[str, ...] = tuple(
         "https://api.telegram.org/bot123456789:AAF@@abcdefghijklmnopqrstuv/send",
         "stored $2b$12$@@abcdefghijklmnopqrstuvwxyz0123456789a",
         "SCRAM-SHA-256$4096:@@",
+        "Error in ACL SETUSER modifier '>@@': Syntax error",
         "CONFIG SET requirepass @@",
         "AUTH bob @@",
         "id=1: invalid SECRET @@",

@@ -394,6 +394,40 @@ def test_time_is_linear_to_a_megabyte() -> None:
         assert taken[1] < 0.1 or taken[1] < 9 * taken[0], (piece, taken)
 
 
+LISTS = [
+    (["run", "--password", CANARY], ["run", "--password", "[masked:password]"]),
+    (("x", "--api-key", CANARY, "-v"), ("x", "--api-key", "[masked:key]", "-v")),
+    ([("authorization", CANARY)], [("authorization", "[masked:authorization]")]),
+    ([["cookie", CANARY], ["host", "x"]], [["cookie", "[masked:cookie]"], ["host", "x"]]),
+    ([(b"x-api-key", CANARY.encode())], [(b"x-api-key", "[masked:key]")]),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), LISTS)
+def test_an_item_whose_key_stands_before_it(value: Any, expected: Any) -> None:
+    """Options of a command line, and headers as they came: in attributes and as it is encoded."""
+    assert mask_attributes({"note": value}) == {"note": expected}
+    made = encode.traces(RESOURCE, [sdk_span({"note": value})]).body
+    assert CANARY.encode() not in made
+    assert b"[masked:" in made
+
+
+def test_lists_that_have_no_keys() -> None:
+    """Lists of names, options without a value, and what is longer than any list."""
+    for value in (
+        ["token", "key"],
+        ["run", "--password", "--verbose"],
+        ["--token-count", "5"],
+        [["host", "x"], ["accept", "y"]],
+        [["a", "token", "b"]],
+        ["--password"],
+        list(range(1000)),
+    ):
+        assert mask_attributes({"note": value}) == {"note": value}
+        assert b"[masked:" not in encode.traces(RESOURCE, [sdk_span({"note": value})]).body
+    assert mask_attributes({"note": range(10**9)}) == {"note": "range(0, 1000000000)"}
+
+
 def test_pairs_without_a_blank_are_read_in_linear_time() -> None:
     """Each value ends at the next pair, and is not looked through up to the end of the text."""
     for piece in ("password=a,", "token=x&", "key=%26", "a key=1;secret:2;", "sscr."):

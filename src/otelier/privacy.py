@@ -12,7 +12,7 @@ the value and is said once a minute; nothing here raises. Linear in the length o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,7 +22,7 @@ from otelier.addresses import mask_addresses, mask_query, mask_url
 from otelier.error_texts import mask_error, statement
 from otelier.logged_sql import mask_logged
 from otelier.marks import REDACTED, count, mark, masked
-from otelier.secret_keys import is_count, is_harmless, kind_of_key
+from otelier.secret_keys import is_count, is_harmless, kind_of_key, kinds_of_items
 from otelier.secret_pairs import mask_pairs
 from otelier.secret_phrases import mask_commands
 from otelier.secret_shapes import (
@@ -198,9 +198,19 @@ def _deep(path: str, value: Any, limit: int | None, depth: int) -> Any:
             for key, item in value.items()
         }
     if isinstance(value, (list, tuple)) and not kind_of_key(path) and depth < _DEEPEST:
-        return type(value)([_deep(path, item, limit, depth + 1) for item in value])
+        items = masked_neighbours(value, within=depth > 0)
+        return type(value)([_deep(path, item, limit, depth + 1) for item in items])
     found = mask_value(path, value, limit)
     return found if isinstance(found, _PLAIN) or found is None else mask_text(str(found))
+
+
+def masked_neighbours(items: Sequence[Any], within: bool) -> Sequence[Any]:
+    """A list with the items masked whose key stands before them; itself if there is none."""
+    kinds = kinds_of_items(items, within)
+    masked.update(kinds.values())
+    if not kinds:
+        return items
+    return [mark(kinds[n]) if n in kinds else item for n, item in enumerate(items)]
 
 
 _ordinary: dict[str, bool] = {}

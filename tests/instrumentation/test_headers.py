@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
+from otelier.instrumentation.asked import Askings
 from otelier.instrumentation.headers import Headers, text_of
+from tests.instrumentation.asking import scope_of
 
 EVERY = (re.compile(".*"),)
 
@@ -33,3 +35,12 @@ def test_a_long_value_is_masked_before_it_is_cut() -> None:
         assert "swor" not in shown[0]
         assert len(shown[0]) == 1024
     assert text_of(b"z" * 300, 256) == "z" * 256
+
+
+def test_a_host_has_no_password() -> None:
+    """What stands before an `@` is no part of a host; its port is known all the same."""
+    hosts = (b"bob:swordfish@shop.example:8443", b"swordfish@shop.example:8443")
+    for host in hosts:
+        asked = Askings().find(scope_of("/"), {b"host": host})
+        found = asked.preset["server.address"], asked.preset["server.port"]
+        assert found == ("shop.example", 8443)

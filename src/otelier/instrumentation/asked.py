@@ -113,7 +113,9 @@ def _server(scope: Mapping[str, Any], host: bytes | None) -> dict[str, Any]:
     if host is None:
         address, port = scope.get("server") or (None, None)
     else:
-        address, port = _authority(host.decode("latin-1"), scope.get("scheme", "http"))
+        # What stands before an `@` is no part of a host, and may be a password.
+        named = host.decode("latin-1").rpartition("@")[2]
+        address, port = _authority(named, scope.get("scheme", "http"))
     found: dict[str, Any] = {}
     if address:
         found[signals.SERVER_ADDRESS] = address[:_LONGEST_AGENT]
