@@ -412,6 +412,13 @@ def test_an_item_whose_key_stands_before_it(value: Any, expected: Any) -> None:
     assert b"[masked:" in made
 
 
+def test_a_host_with_a_password() -> None:
+    """As it is captured: a list of one, and shown as addresses are."""
+    key = "http.request.header.host"
+    assert mask_attributes({key: [f"bob:{CANARY}@x.example"]}) == {key: ["REDACTED@x.example"]}
+    assert mask_attributes({key: ["x.example:8000"]}) == {key: ["x.example:8000"]}
+
+
 def test_lists_that_have_no_keys() -> None:
     """Lists of names, options without a value, and what is longer than any list."""
     for value in (

@@ -335,12 +335,19 @@ def _id(text: str) -> str:
     return mask_text(text) if _SOUND_ID.fullmatch(text) else mark("value")
 
 
+def _host(text: str) -> str:
+    """What stands before an `@` is no part of it, and may be a password."""
+    before, _, host = text.rpartition("@")
+    return f"{REDACTED}@{mask_text(host)}" if before else mask_text(text)
+
+
 _SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 # Keys whose values are known to be addresses, or lists.
 _MEANINGS: Mapping[str, Callable[[str], str]] = {
     "http.request.header.sec-websocket-protocol": _protocols,
     "http.response.header.sec-websocket-protocol": _protocols,
+    "http.request.header.host": _host,
     "http.request.header.x-request-id": _id,
     "http.request.header.x-correlation-id": _id,
     "url.query": lambda text: mask_query(text.removeprefix("?"))[:_LONGEST_QUERY],
