@@ -51,6 +51,51 @@ docker run -p 8080:80 mysql|docker run -u 1000:1000 image|mysql -h db -P 3306 -p
 asyncpg.exceptions.UndefinedTableError: relation "deals" does not exist|authorization: granted|passwords: 3 checked
 max_tokens=4096 total_tokens=512|tokenizer=gpt2|secretary hired|passenger: 3|task-sk-very-long-branch-name-here
 price: $12 or $15|iban DE89370400440532013000|data:image/png;base64,iVBORw0KGgoAAAANSUhEUg|s3://bucket/key/part-1
+user 42 changed the password|password reset to be sent by mail|password is set to expire in 30 days
+reset password to continue|token to be refreshed in 5 minutes|the secret to success is sleep
+secret to share with nobody|your access code is required|the country code is DE|exit code is 137
+status code is 404|the postal code is 10115|error code is E42|promo code is SUMMER20
+verification code is required|verification code is invalid|login code is expired|answer: 42
+answer=yes|question_answer_count=3|GET /password-reset/ 200|GET /password/change 200
+GET /password-reset/done 200|/reset-password/confirm|PUT /users/42/password 204|POST /auth/token 200
+compass=12 mypassion=1 rootpath=/srv|adminpassed=3 dbpassive=true pgpool=2
+<param name="limit">100</param>|<property name="page" value="3"/>|<input name="email" value="x"/>
+<div key="row">text</div>|<item name="token_count">12</item>|AUTHOR Bob
+AUTHORIZATION GRANTED TO ROLE|SECRET SANTA 2026|PASSWORD RESET REQUESTED|PASSWORD POLICY UPDATED
+TOKEN BUCKET FULL|UNEXPECTED TOKEN IN JSON|key error: 'name' at line 5|key=value pairs parsed: 12
+primary key violation on orders|sort keys: ['a', 'b']|api version 2.1 key features|public key pinned
+foreign key (deal_id) references deals|session 42 closed after 30 s|session count: 12
+sessions: 5 active|cookie consent: accepted|card: declined|discard: 3 cards|wildcard=*.example.com
+cardinality=12|scorecard=7|keyboard=qwerty|monkey=patched|design=new sign=minus signal=15
+shipping=DHL opinion=good pinned=true|spin=3 pinging=yes|code=200 codec=h264 decode=utf8
+barcode=4006381333931|zip_code=10115|http_code: 200|assignment: 5
+class=Foo passes=3 message=ok issue=12 success=true missing=0
+progress=50% process=12 address=Main St 5|ssl=true ssh_port=22 css=ok
+create=true credit=12.50 screen=hd|secretary=Bob secretariat=EU|description=none script=a.py
+input=file.txt inputs=3 input_type=csv|author=bob authority=eu authored_at=2026-01-01
+authorized=true|side=left sideload=yes consider=1 president=1|cvs=ok cv=ada.pdf
+protocol=https protocols=h2,http/1.1|social=true socialize=no|sigma=1.5 significant=true
+otpauth disabled|hotpath=true stopped=1 laptop=1|key: id|keys: 12|api: v2|password: ********
+password=<hidden>|token=None|token: null|"password": ""|Set-Cookie header missing
+invalid credentials for user bob|user bob logged in with password|incorrect password for user 42
+too many password attempts (5)|token refresh took 12 ms|token type: bearer|bearer token expired
+basic auth is off|retrying in 5s: connection refused|connect to 10.0.0.5:5432 failed
+loaded 42 rows from orders in 3.2ms|order ORD-2026-000123 shipped
+trace_id=4bf92f3577b34da6a3ce929d0e0e4736 span_id=00f067aa0ba902b7
+commit 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b
+image sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+uuid 550e8400-e29b-41d4-a716-446655440000|2026-11-26T12:00:00Z started|price 12,50 EUR to 13,00 EUR
+phone +49 30 901820-123|IBAN DE89 3704 0044 0532 0130 00|amount=4111.11 total: 1,234,567.89
+https://example.com/docs/passwords#reset|s3://bucket/keys/part-1|SELECT id FROM deals WHERE id = $1
+secret rotation finished for 3 secrets|secrets: 3 loaded|set password policy to strict
+set the token limit to 4096|moved token to trash|access to /admin denied|access code: required
+user_id=42 user_name=bob|max_tokens=4096 prompt_tokens: 512 token_count=5|login as bob
+otp sent to user|pin code required|the pin is required|lambda key: key.lower()
+def f(token: str, key: int) -> None|sorted(items, key=len)|dict(key='a', value='b')
+{'name': 'limit', 'value': '5'}|name=page value=3|ValueError: key must be a string|KeyError: 'key'
+TypeError: f() got an unexpected keyword argument 'key'|cursor: eyes|signature: (a, b) -> c
+signed in from 10.0.0.5|magic number 42|recovery started|backup code path taken|reset code path
+one time event
 basic plan|bearer of bad news|SK Slovan won|pub quiz at 8|global settings|gl context lost
 """
 _SUBJECTS = ("deal", "contact", "invoice", "import job", "mail", "webhook", "report", "campaign")

@@ -73,6 +73,16 @@ class Classless:
         raise RuntimeError("no class")
 
 
+class Named(type):
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        raise RuntimeError("no name")
+
+
+class Nameless(Wordless, metaclass=Named):
+    """Its class does not say what it is called."""
+
+
 class Endless(dict[str, Any]):
     def items(self) -> Any:
         return ((f"k{number}", number) for number in iter(int, 1))
@@ -154,6 +164,8 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "no words": {"msg": Wordless(), "x": Wordless(), "y": [Wordless()], "z": {Wordless(): 1}},
     "no words in args": {"msg": "%s %r", "args": (Wordless(), Wordless())},
     "lying text": {"msg": Liar("x"), "x": Liar("y"), "y": {Liar("z"): 1}},
+    "no name of a class": {"msg": Nameless(), "x": Nameless(), "y": {Nameless(): 1}},
+    "no name of a class in a source": {"funcName": Nameless(), "name": Nameless()},
     "no class": {"x": Classless(), "y": [Classless()]},
     "too few args": {"msg": "%s %s", "args": (1,)},
     "too many args": {"msg": "%s", "args": (1, 2)},
@@ -290,6 +302,38 @@ def test_reserved_fields_are_not_spoofed() -> None:
     assert found["level"] == "INFO"
     assert found["trace_id"] is None
     assert set(found["extra"]) == forged - {"message"}
+
+
+NESTED = [
+    ("ecs", {"trace": {"id": "forged"}}, True),
+    ("ecs", {"http": {"request": {"id": "forged"}}}, True),
+    ("ecs", {"user": "bob"}, True),
+    ("ecs", {"http": {"request": "text"}}, True),
+    ("ecs", {"user.id.raw": "x"}, True),
+    ("ecs", {"user": {"name": "bob"}, "http": {"response": {"bytes": 3}}}, False),
+    ("ecs", {"user.name": "bob", "trace_id": "of another"}, False),
+    ("datadog", {"usr": {"id": "forged"}}, True),
+    ("datadog", {"dd": {"trace_id": "forged"}}, True),
+    ("datadog", {"error": "text"}, True),
+    ("datadog", {"service": "forged", "host": "forged", "@timestamp": "forged"}, True),
+    ("datadog", {"trace_id": "forged", "span_id": "forged", "ddtags": "forged"}, True),
+    ("datadog", {"usr": {"name": "bob"}, "http": {"method": "GET"}, "usr.name": "x"}, False),
+    ("otelier", {"user": {"id": "x"}, "trace": {"id": "x"}, "level.name": 1}, False),
+]
+
+
+@pytest.mark.parametrize(("fields", "extra", "clashes"), NESTED)
+def test_an_object_that_holds_a_reserved_field(
+    fields: str, extra: dict[str, Any], clashes: bool
+) -> None:
+    """Backends read `{"trace": {"id": …}}` as `trace.id`, and refuse a text where others have an
+    object: such a field is in `extra`, the first time and later; its neighbours are not."""
+    formatter = JSONFormatter(fields=fields, service={"service.name": "crm"})
+    for _ in range(2):
+        found = only_line(formatter.format(record_of({**extra, "beside": 1})))
+        assert found["beside"] == 1
+        assert found.get("extra", {}) == (extra if clashes else {})
+        assert clashes or {name: found[name] for name in extra} == extra
 
 
 @pytest.mark.parametrize(

@@ -394,6 +394,63 @@ def test_time_is_linear_to_a_megabyte() -> None:
         assert taken[1] < 0.1 or taken[1] < 9 * taken[0], (piece, taken)
 
 
+LISTS = [
+    (["run", "--password", CANARY], ["run", "--password", "[masked:password]"]),
+    (("x", "--api-key", CANARY, "-v"), ("x", "--api-key", "[masked:key]", "-v")),
+    ([("authorization", CANARY)], [("authorization", "[masked:authorization]")]),
+    ([["cookie", CANARY], ["host", "x"]], [["cookie", "[masked:cookie]"], ["host", "x"]]),
+    ([(b"x-api-key", CANARY.encode())], [(b"x-api-key", "[masked:key]")]),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), LISTS)
+def test_an_item_whose_key_stands_before_it(value: Any, expected: Any) -> None:
+    """Options of a command line, and headers as they came: in attributes and as it is encoded."""
+    assert mask_attributes({"note": value}) == {"note": expected}
+    made = encode.traces(RESOURCE, [sdk_span({"note": value})]).body
+    assert CANARY.encode() not in made
+    assert b"[masked:" in made
+
+
+def test_a_host_with_a_password() -> None:
+    """As it is captured: a list of one, and shown as addresses are."""
+    key = "http.request.header.host"
+    assert mask_attributes({key: [f"bob:{CANARY}@x.example"]}) == {key: ["REDACTED@x.example"]}
+    assert mask_attributes({key: ["x.example:8000"]}) == {key: ["x.example:8000"]}
+
+
+def test_lists_that_have_no_keys() -> None:
+    """Lists of names, options without a value, and what is longer than any list."""
+    for value in (
+        ["token", "key"],
+        ["run", "--password", "--verbose"],
+        ["--token-count", "5"],
+        [["host", "x"], ["accept", "y"]],
+        [["a", "token", "b"]],
+        ["--password"],
+        list(range(1000)),
+    ):
+        assert mask_attributes({"note": value}) == {"note": value}
+        assert b"[masked:" not in encode.traces(RESOURCE, [sdk_span({"note": value})]).body
+    assert mask_attributes({"note": range(10**9)}) == {"note": "range(0, 1000000000)"}
+
+
+def test_pairs_without_a_blank_are_read_in_linear_time() -> None:
+    """Each value ends at the next pair, and is not looked through up to the end of the text."""
+    for piece in ("password=a,", "token=x&", "key=%26", "a key=1;secret:2;", "sscr."):
+        sizes = (50_000, 200_000)
+        taken = [_best_of_three(piece * (size // len(piece))) for size in sizes]
+        assert taken[1] < 0.1 or taken[1] < 9 * taken[0], (piece, taken)
+
+
+@pytest.mark.parametrize("word", sorted({word for key in KEYS for word in (key, key.upper())}))
+def test_no_secret_key_is_overlooked(word: str) -> None:
+    """A pair is looked for only where a part of such a key stands: each has one, in any case."""
+    texts = [f"İx {word}={CANARY}", f"{{'{word}': '{CANARY}'}}", f'note="\\n{word}: {CANARY}"']
+    for text in texts if kind_of_key(word) else ():
+        assert CANARY not in mask_text(text), text
+
+
 def test_a_megabyte() -> None:
     """The worst that was found, a pair each nine characters, is read within seconds."""
     began = time.thread_time()

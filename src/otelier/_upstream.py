@@ -109,17 +109,21 @@ def collect_with(provider: Any, reader: Any, wrap: Callable[[Any], Callable[...,
     reader._set_collect_callback(wrap(provider._measurement_consumer.collect))
 
 
-def tolerate(shown: Callable[[object, int], str], describe: Callable[[Any], Any]) -> None:
+Cut = Callable[[str, int], str]
+
+
+def tolerate(shown: Callable[[object, int], str], cut: Cut, describe: Callable[[Any], Any]) -> None:
     """Let the SDK take whatever an app gives it: nothing that cannot say what it is raises.
 
-    shown: what becomes of such a value, of so many characters at most. describe: the attributes of
-    an exception whose text cannot be had.
+    shown: what becomes of such a value, of so many characters at most. cut: what becomes of a text
+    that is longer than its limit. describe: the attributes of an exception whose text cannot be
+    had.
     """
     modules: tuple[Any, ...] = (_attributes, _measurement)
     for module in modules:
         if not hasattr(module._clean_attribute_value, "__wrapped__"):
-            clean = _falling_back(module._clean_attribute_value, lambda v, _: shown(v, 4096))
-            module._clean_attribute_value = clean
+            clean = _cutting(module._clean_attribute_value, cut)
+            module._clean_attribute_value = _falling_back(clean, lambda v, _: shown(v, 4096))
     if not hasattr(_exceptions._get_exception_attributes, "__wrapped__"):
         about = _falling_back(_exceptions._get_exception_attributes, describe)
         _exceptions._get_exception_attributes = about
@@ -140,6 +144,16 @@ def _falling_back(original: Callable[..., Any], instead: Callable[..., Any]) -> 
             return instead(*args, **kwargs)
 
     return call
+
+
+def _cutting(original: Callable[..., Any], cut: Cut) -> Callable[..., Any]:
+    @wraps(original)
+    def clean(value: Any, longest: int | None) -> Any:
+        if longest is not None and isinstance(value, str) and len(value) > longest:
+            return cut(str.__str__(value), longest)
+        return original(value, longest)
+
+    return clean
 
 
 def forget_measurements(provider: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from otelier import _guard, identity
 from otelier.context import SAID, current_request
+from otelier.privacy import mask_cut
 from otelier.signals import SIGNALS
 
 MOST_BOUND: Final = 16
@@ -91,4 +92,6 @@ def _bounded(value: object) -> Value:
         return value
     if isinstance(value, int) and -(2**63) <= value < 2**63:
         return int(value)
-    return str(value)[:LONGEST].encode("utf-8", "replace").decode("utf-8")
+    text = str(value)
+    text = text if len(text) <= LONGEST else mask_cut(text, LONGEST)
+    return text.encode("utf-8", "replace").decode("utf-8")

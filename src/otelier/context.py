@@ -64,6 +64,8 @@ class RequestContext:
     """The exception that Starlette has looked a handler up for."""
     server_span: Span = INVALID_SPAN
     """Until the app returns."""
+    state: Mapping[str, object] | None = None
+    """What `request.state` writes to, where it is looked at; until the app returns."""
     db_statements = 0
     db_seconds = 0.0
     """SQL statements that have ended, and how long they took together. Added to without a lock:

@@ -33,7 +33,11 @@ from otelier.settings import SETTINGS
 from otelier.version import __version__
 
 _CAPTURE = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_"
-_CAPTURED = ("SERVER_REQUEST", "SERVER_RESPONSE", "SANITIZE_FIELDS")
+_CAPTURED = (
+    ("request", "SERVER_REQUEST"),
+    ("response", "SERVER_RESPONSE"),
+    ("secret", "SANITIZE_FIELDS"),
+)
 
 # Python's own helper processes: they run no code of the app.
 _HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
@@ -263,7 +267,8 @@ class Start:
             or (),
             flush=partial(_call, self),
             headers=Headers(
-                *(self.settings[f"{_CAPTURE}{what}"] or () for what in _CAPTURED),
+                ids=[name.lower() for name in (header, *others)],
+                **{to: self.settings[f"{_CAPTURE}{what}"] or () for to, what in _CAPTURED},
             ),
             methods=self.settings["OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"] or METHODS,
             health_paths=self.settings["OTELIER_HEALTH_PATHS"],

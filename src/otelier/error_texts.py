@@ -165,6 +165,7 @@ _KNOWN: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("invalid value ", value(r"(invalid value \\*\")[^\"\n]*(\\*\" for \\*\")")),
     ("invalid value ", quoted(r"invalid value for parameter \\*\"[\w.]{1,64}\\*\": ")),
     ("unknown subcommand ", quoted("unknown subcommand ")),
+    ("SETUSER modifier ", quoted("SETUSER modifier ")),
     (_AMONG, _not_among),
     (
         "ncorrect ",

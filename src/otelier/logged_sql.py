@@ -12,7 +12,7 @@ import re
 _WORD = r"[\w.\"`\[\]\\]{1,128}"
 _STATEMENT = re.compile(
     r"\b(?:SELECT|INSERT\s+INTO|REPLACE\s+INTO|MERGE\s+INTO|DELETE\s+FROM"
-    rf"|UPDATE\s+{_WORD}\s+SET|DO\s+\$|SET\s+(?:LOCAL\s+|SESSION\s+)?{_WORD}\s*(?:=|TO)\s*'"
+    rf"|UPDATE\s+{_WORD}\s+SET|DO\s+\$|SET\s+(?:LOCAL\s+|SESSION\s+)?{_WORD}\s*(?:=|TO)\s*'|SET\s+PASSWORD\b"
     r"|CALL\s+\w{1,128}\s*\(|COPY\s)(?=\s|\\n|['$\w(])"
     rf"|(?i:\b(?:insert\s+into\s+{_WORD}\s*(?:\(|values|select)|delete\s+from\s+{_WORD}\s+where\s"
     rf"|update\s+{_WORD}\s+set\s+{_WORD}\s*="

@@ -13,7 +13,8 @@ _WORDS = words(
     """
     none null nil undefined true false yes no empty missing required invalid expired failed ok
     not must should cannot can could is was are were has have does did too may will field
-    optional incorrect wrong mismatch refused denied rejected accepted changed created updated
+    optional incorrect wrong mismatch refused denied declined rejected accepted
+    changed created updated
     deleted removed revoked rotated refreshed verified valid found unknown unset set reset
     disabled enabled str int bool bytes float any optional[str] secretstr string text bearer
     basic <redacted> redacted [redacted] hidden (hidden) <hidden> for in on at of and or the a

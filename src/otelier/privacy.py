@@ -12,7 +12,7 @@ the value and is said once a minute; nothing here raises. Linear in the length o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,7 +22,7 @@ from otelier.addresses import mask_addresses, mask_query, mask_url
 from otelier.error_texts import mask_error, statement
 from otelier.logged_sql import mask_logged
 from otelier.marks import REDACTED, count, mark, masked
-from otelier.secret_keys import is_count, is_harmless, kind_of_key
+from otelier.secret_keys import is_count, is_harmless, kind_of_key, kinds_of_items
 from otelier.secret_pairs import mask_pairs
 from otelier.secret_phrases import mask_commands
 from otelier.secret_shapes import (
@@ -48,6 +48,7 @@ __all__ = [
     "Rule",
     "as_masked",
     "mask_attributes",
+    "mask_cut",
     "mask_deep",
     "mask_field",
     "mask_name",
@@ -177,6 +178,11 @@ def mask_value(path: str, value: Any, limit: int | None = None) -> Any:
     return found
 
 
+def mask_cut(text: str, longest: int) -> str:
+    """Not longer than that, and masked before it is cut: half a secret looks like none."""
+    return mask_text(cut(text[: longest + _OVER + 1], longest + _OVER))[:longest]
+
+
 def mask_name(path: str, text: Any) -> Any:
     """A text that has no key: `name`, `body`, `status` … are its path."""
     if policy.rules or type(text) is not str:
@@ -205,9 +211,19 @@ def _deep(path: str, value: Any, limit: int | None, depth: int) -> Any:
             for key, item in value.items()
         }
     if isinstance(value, (list, tuple)) and not kind_of_key(path) and depth < _DEEPEST:
-        return type(value)([_deep(path, item, limit, depth + 1) for item in value])
+        items = masked_neighbours(value, within=depth > 0)
+        return type(value)([_deep(path, item, limit, depth + 1) for item in items])
     found = mask_value(path, value, limit)
     return found if isinstance(found, _PLAIN) or found is None else mask_text(str(found))
+
+
+def masked_neighbours(items: Sequence[Any], within: bool) -> Sequence[Any]:
+    """A list with the items masked whose key stands before them; itself if there is none."""
+    kinds = kinds_of_items(items, within)
+    masked.update(kinds.values())
+    if not kinds:
+        return items
+    return [mark(kinds[n]) if n in kinds else item for n, item in enumerate(items)]
 
 
 _ordinary: dict[str, bool] = {}
@@ -332,12 +348,19 @@ def _id(text: str) -> str:
     return mask_text(text) if _SOUND_ID.fullmatch(text) else mark("value")
 
 
+def _host(text: str) -> str:
+    """What stands before an `@` is no part of it, and may be a password."""
+    before, _, host = text.rpartition("@")
+    return f"{REDACTED}@{mask_text(host)}" if before else mask_text(text)
+
+
 _SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 # Keys whose values are known to be addresses, or lists.
 _MEANINGS: Mapping[str, Callable[[str], str]] = {
     "http.request.header.sec-websocket-protocol": _protocols,
     "http.response.header.sec-websocket-protocol": _protocols,
+    "http.request.header.host": _host,
     "http.request.header.x-request-id": _id,
     "http.request.header.x-correlation-id": _id,
     "url.query": lambda text: mask_query(text.removeprefix("?"))[:_LONGEST_QUERY],

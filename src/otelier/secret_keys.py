@@ -9,7 +9,10 @@ mark that its value leaves behind.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
+from typing import Any
 
 SIGNATURE = "signature"
 """Of a request, a link or a hook; one of a function is called the same."""
@@ -38,6 +41,23 @@ _PARTS = (
 )
 _WORDS = {
     **dict.fromkeys(("pass", "pword", "pw", "dbpass", "userpass", "smtppass"), "password"),
+    **{
+        f"{whose}{word}": "password"
+        for whose in (
+            "admin",
+            "db",
+            "ftp",
+            "ldap",
+            "mail",
+            "my",
+            "mysql",
+            "pg",
+            "redis",
+            "root",
+            "sudo",
+        )
+        for word in ("pass", "pw")
+    },
     **dict.fromkeys(("session", "sessions", "sessionkey", "sid"), "session"),
     **dict.fromkeys(("card", "creditcard", "debitcard", "cardnumber", "cardno", "ccn"), "card"),
     **dict.fromkeys(("cvv", "cvv2", "cvc", "cvc2"), "card"),
@@ -66,6 +86,8 @@ _BEFORE_CODE = words(
 _PAIRS = {
     "code verifier": "token",
     "client assertion": "token",
+    "security answer": "password",
+    "secret answer": "password",
     "saml response": "token",
     "saml assertion": "token",
     "saml request": "token",
@@ -129,6 +151,34 @@ def _kind(words: list[str], at: int, word: str) -> str | None:
         if part in word and not (ordinary and ordinary in word):
             return kind
     return None
+
+
+_MOST_ITEMS = 10_000
+
+
+def kinds_of_items(items: Sequence[Any], within: bool) -> dict[int, str]:
+    """Of a list, by their places, the items that have their key before them: options of a command
+    line, and pairs such as headers as they came.
+
+    within: whether the list lies in another value: ["token", "key"] alone may be a list of names.
+    """
+    found: dict[int, str] = {}
+    if isinstance(items, (list, tuple)) and len(items) > 1:
+        is_pair = within and len(items) == 2
+        for at, (key, item) in enumerate(pairwise(items[:_MOST_ITEMS]), 1):
+            if is_pair or (isinstance(key, (str, bytes)) and key[:1] in ("-", b"-")):
+                kind = kind_of_key(_name(key)) if _is_value(item) else None
+                if kind:
+                    found[at] = kind
+    return found
+
+
+def _name(key: Any) -> str:
+    return key[:_LONGEST].decode("latin-1") if isinstance(key, bytes) else str(key)[:_LONGEST]
+
+
+def _is_value(item: Any) -> bool:
+    return isinstance(item, (str, bytes)) and item[:1] not in ("-", b"-", "", b"")
 
 
 _OF_A_REQUEST = re.compile(r"[^\s()]{8,}")

@@ -19,14 +19,9 @@ _OPTION = re.compile(
     r"(?<![\w-])(--[\w.-]++)(['\"]?,?[ \t]{1,4}(?:(['\"])(?=[^'\"\n]*['\"]))?['\"]?)"
     r"((?(3)[^'\"\n]++|[^\s'\"]++))"
 )
+
+
 # `PASSWORD 'x'` of SQL and of people, `IDENTIFIED BY 'x'`, `PASSWORD('x')`.
-_NEAR = re.compile(
-    r"(?P<head>(?P<key>passwords?|identified by)(?:[ ]|\()\\*(?P<quote>['\"]))"
-    r"(?P<value>(?:(?!(?P=quote))[^\n])+)",
-    re.IGNORECASE,
-)
-
-
 def _cased(*words: str) -> str:
     """Without the flag for it, and with letters first, the search skips what none begins with."""
     return "|".join(case for word in words for case in (word, word.capitalize(), word.upper()))
@@ -36,8 +31,20 @@ _SPOKEN = re.compile(
     rf"({_cased('password', 'passwd', 'passphrase', 'passcode', 'pwd', 'secret', 'token', 'api')}"
     r"|requirepass|masterauth|AUTH(?: \w{1,32})?|access|Access)"
     r"([ -]?(?:[Kk]ey|KEY|[Tt]oken))?(?<!\s)"
-    r"(?:( (?:is|was|of|set to|provided|given|used)):?|/)?(?:(?<=/)|[ \t]{1,4})(\\*+['\"])?+"
+    r"(?:( (?:is set to|is|was|of|set to|to|provided|given|used)):?|(?:-reset)?/)?"
+    r"(?:(?<=/)|[ \t]{1,4})(\\*+['\"])?+"
     r"((?(4)[^'\"\\\n]++|[^\s'\"\\;,/]++))"
+)
+_NEAR = re.compile(
+    rf"(?P<head>(?:(?:{_cased('password', 'passphrase', 'passcode')})s?"
+    r"|identified by|Identified by|IDENTIFIED BY)[ (]\\*(?P<quote>['\"]))"
+    r"(?P<value>(?:(?!(?P=quote))[^\n])+)"
+)
+# `Your verification code is 123456`.
+_CODE = re.compile(
+    r"((?:[Vv]erification|[Ss]ecurity|[Cc]onfirmation|[Aa]ccess|[Ll]ogin|[Ss]ign-?in|[Rr]ecovery|[Tt]ime|[Pp]asscode"
+    r"|[Aa]uthentication|[Aa]uthori[sz]ation|2FA|MFA|OTP|SMS)[ -](?:code|Code|CODE) is:? \\*['\"]?)"
+    r"((?=[^\d\s]{0,32}\d)[\w-]{4,64})"
 )
 _OF_PASSWORD = ("pass", "pwd", "requ", "mast", "auth")
 _COOKIES = re.compile(r"(\bcookies?[ :=]{0,2}\{)[^{}\n]++", re.IGNORECASE)
@@ -79,7 +86,8 @@ def _spoken(found: re.Match[str]) -> str:
     start, (word, of_key, connects, quote, value) = found.start(), found.groups()
     before = found.string[start - 1 : start]
     is_password = word.lower().startswith(_OF_PASSWORD)
-    if before.isalnum() or before in _JOINS or (not of_key and word[:3].lower() in ("api", "acc")):
+    joined = before in _JOINS and not found[0][len(word) :].startswith(("/", "-reset/"))
+    if before.isalnum() or joined or (not of_key and word[:3].lower() in ("api", "acc")):
         return found[0]
     is_said = is_password and connects and quote
     if says_nothing(value) or not (is_said or _is_odd(value, is_password)):
@@ -101,11 +109,15 @@ def _is_odd(value: str, is_password: bool) -> bool:
 # What is looked for where one of its words is there: looks cost a fiftieth of a pattern.
 _KNOWN: tuple[tuple[tuple[str, ...], Callable[[str], str]], ...] = (
     (("--",), lambda text: _OPTION.sub(_option, text)),
-    (("assword", "ied by ", "ASSWORD", "IED BY "), lambda text: _NEAR.sub(_near, text)),
     (
-        ("assw", "oken", "ecret", "key ", "pwd ", "irepass", "AUTH "),
+        ("assword", "assphrase", "asscode", "ied by ", "ASSWORD", "IED BY "),
+        lambda text: _NEAR.sub(_near, text),
+    ),
+    (
+        ("assw", "oken", "ecret", "key ", "pwd ", "irepass", "AUTH ", "ASSW", "OKEN", "ECRET"),
         lambda text: _SPOKEN.sub(_spoken, text),
     ),
+    ((" code is", " Code is", " CODE is"), lambda text: _CODE.sub(rf"\1{mark('code')}", text)),
     (("ookie",), lambda text: _COOKIES.sub(rf"\1{mark('cookie')}", text)),
 )
 

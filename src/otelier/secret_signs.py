@@ -11,7 +11,8 @@ from otelier.secret_shapes import has_digits
 
 # Such as are parts of ordinary words as well.
 _RARE = re.compile(
-    r"(?:\b|_)(?:pin|sig|signature[\w-]{0,8})_EQUALS|code[_-]?verifier_EQUALS"
+    r"(?:\b|_|(?<=\\[nrt])|(?<=%[0-9a-f]{2}))(?:pin|sig|signature[\w-]{0,8})_EQUALS"
+    r"|code[_-]?verifier_EQUALS|answer_EQUALS|code is[: ]"
     r"|(?:[2m]fa|ion|time|backup|recovery|security|sms|factor|reset|login|signin|magic)"
     r"[ _-]?codes?_EQUALS".replace("_EQUALS", r"[\\\"'\])]{0,8}\s{0,8}[:=,%]")
 )
@@ -27,7 +28,8 @@ def is_suspect(text: str) -> bool:
         or "IA" in text or "SK" in text or "pub" in text
         or ("." in text and ("ya29." in text or "hooks.sl" in text or "SG." in text))
         or "dapi" in text or "hv" in text
-        or "assw" in text or "oken" in text or "$" in text
+        or "assw" in text or "oken" in text or "ecret" in text or "$" in text
+        or "AUTH " in text or "irepass" in text or "ode is" in text
         or has_digits(text) is not None
     )  # fmt: skip
 
@@ -40,7 +42,7 @@ def may_have_pairs(lower: str) -> bool:
         or "jwt" in lower or "sid" in lower or "input" in lower or "srf" in lower
         or "bearer" in lower or "ccn" in lower or "social" in lower or "identified" in lower
         or "saml" in lower
-        or (("code" in lower or "pin" in lower or "sig" in lower)
+        or (("code" in lower or "pin" in lower or "sig" in lower or "answer" in lower)
             and _RARE.search(lower) is not None)
     )  # fmt: skip
 

@@ -102,6 +102,25 @@ def test_what_the_app_sets_stays(telemetry: Telemetry) -> None:
     assert second.startswith("traceparent;")
 
 
+@pytest.mark.parametrize("more", [(), ALL])
+@pytest.mark.parametrize("own", [(), ((b"X-Request-ID", b"own"),)])
+def test_headers_that_can_be_read_once(telemetry: Telemetry, more: Any, own: Any) -> None:
+    """ASGI takes any iterable: what the app gives goes out whole, with the id beside it."""
+
+    async def lazy(scope: Any, receive: Any, send: Any) -> None:
+        pairs = (pair for pair in ((b"x-app", b"kept"), *own))
+        await send({"type": "http.response.start", "status": 200, "headers": pairs})
+        await send({"type": "http.response.body", "body": b"1"})
+
+    app = FastAPI()
+    app.mount("/", lazy)
+    with observed(more_headers=more):
+        answer = asyncio.run(converse(app, scope_of("/")))
+    assert answer.headers[0] == ("x-app", "kept")
+    assert len(answer.ids()) == 1
+    assert (answer.ids() == ["own"]) == bool(own)
+
+
 def test_a_health_path_has_no_trace(telemetry: Telemetry) -> None:
     """Its answer has the id alone."""
     with observed(more_headers=ALL):

@@ -452,6 +452,28 @@ def test_without_a_level_nothing_happens() -> None:
     assert after == before
 
 
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"name": None},
+        {"levelname": None},
+        {"created": None},
+        {"created": float("inf")},
+        {"pathname": []},
+        {"exc_info": ("a", "b", "c")},
+    ],
+)
+def test_a_record_that_others_have_made(telemetry: Telemetry, about: dict[str, Any]) -> None:
+    """What `makeLogRecord` was given from elsewhere is sent, with what can be said of it."""
+    record = logging.makeLogRecord({"msg": "from %s", "args": ("afar",), "name": "shop"})
+    vars(record).update({"levelno": logging.WARNING, **about})
+    with captured():
+        logging.getLogger("shop").callHandlers(record)
+    (found,) = telemetry.records
+    assert found.log_record.body == "from afar"
+    assert found.log_record.severity_number == SeverityNumber.WARN
+
+
 def test_a_fault_of_ours_changes_no_log_call(
     telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

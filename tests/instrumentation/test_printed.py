@@ -120,6 +120,30 @@ def test_output_of_the_app(setup: str) -> None:
         assert kept.seen == ["server", "app"]
 
 
+@pytest.mark.parametrize("output", ["auto", "json"])
+def test_what_logging_sets_up_by_itself(output: str) -> None:
+    """`logging.warning` gives the root logger a handler that no app has asked for: ours go on."""
+    with printed(output) as standard:
+        logging.getLogger(SERVING).info("Started")
+        logging.getLogger("shop").info("before")
+        logging.warning("root")
+        logging.getLogger("shop").info("after")
+        assert len(logging.getLogger().handlers) == 1
+    assert standard.messages == ["Started", "before", "root", "after"]
+    assert standard.err.getvalue() == ""
+
+
+def test_what_the_app_makes_of_that_is_its_own() -> None:
+    """Once it has a format of the app's; and a program that serves nothing is as it was."""
+    with printed() as standard:
+        logging.warning("root")
+        logging.getLogger(SERVING).info("Started")
+        logging.getLogger().handlers[0].setFormatter(logging.Formatter(PLAIN))
+        logging.getLogger("shop").warning("after")
+    assert standard.messages == ["Started"]
+    assert standard.err.getvalue() == "WARNING:root:root\nWARNING own after\n"
+
+
 def test_configured_later() -> None:
     """Until the app has output of its own the lines are ours, then they are the app's."""
     with printed() as standard:

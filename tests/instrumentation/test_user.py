@@ -6,8 +6,10 @@ import asyncio
 import hashlib
 import hmac
 import inspect
+import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -15,10 +17,18 @@ import fastapi.routing
 import pytest
 import starlette.datastructures
 import starlette.routing
-from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, get_tracer
-from starlette.authentication import SimpleUser, UnauthenticatedUser
+from starlette.applications import Starlette
+from starlette.authentication import (
+    AuthCredentials,
+    AuthenticationBackend,
+    SimpleUser,
+    UnauthenticatedUser,
+)
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
 
 import otelier
 from otelier import _guard
@@ -159,6 +169,110 @@ def test_what_answers_before_a_route_is_looked_at(telemetry: Telemetry) -> None:
     assert user_of(telemetry) == "alice"
 
 
+class Backend(AuthenticationBackend):
+    async def authenticate(self, conn: Any) -> Any:
+        return AuthCredentials(), SimpleUser("alice")
+
+
+class Notes:
+    """Plain ASGI middleware; with `raises`, it goes no further."""
+
+    def __init__(self, app: Any, seen: list[object], raises: bool = False) -> None:
+        self.app, self.seen, self.raises = app, seen, raises
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.seen.append(otelier_user())
+        if self.raises:
+            raise KeyError("on purpose")
+        await self.app(dict(scope), receive, send)
+
+
+AUTHENTICATION = Middleware(AuthenticationMiddleware, backend=Backend())
+
+
+@pytest.mark.parametrize("raises", [False, True])
+@pytest.mark.parametrize("of_a_route", [False, True])
+def test_who_is_authenticated_is_known_at_once(
+    telemetry: Telemetry, raises: bool, of_a_route: bool
+) -> None:
+    """Before any route is entered behind Starlette's middleware, and in that of a single route."""
+    seen: list[object] = []
+
+    def handle(request: Request, error: Exception) -> Response:
+        seen.append(otelier_user())
+        return Response("", 500)
+
+    def index(request: Request) -> Response:
+        seen.append(otelier_user())
+        return Response()
+
+    middleware = [AUTHENTICATION, Middleware(Notes, seen=seen, raises=raises)]
+    of_route, of_app = (middleware, []) if of_a_route else ([], middleware)
+    route = starlette.routing.Route("/", index, middleware=of_route)
+    app = Starlette(routes=[route], middleware=of_app, exception_handlers={Exception: handle})
+    with observed("scope.user"):
+        assert ask(app, "/").status == (500 if raises else 200)
+    assert seen == ["alice", "alice"]
+    assert user_of(telemetry) == "alice"
+
+
+def test_middleware_that_another_has_derived(telemetry: Telemetry) -> None:
+    """It is asked as it was, and keeps what it notes on itself."""
+
+    class Counting(AuthenticationMiddleware):
+        asked = 0
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            self.asked += 1
+            await super().__call__(scope, receive, send)
+
+    async def tells(scope: Any, receive: Any, send: Any) -> None:
+        await Response(f"{scope['user'].username} {counting.asked}")(scope, receive, send)
+
+    counting = Counting(tells, Backend())
+    app = Starlette(routes=[starlette.routing.Mount("/", counting)])
+    with observed("scope.user"):
+        assert [ask(app, "/").body for _ in range(2)] == [b"alice 1", b"alice 2"]
+
+
+def in_thread(run: Any) -> None:
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+
+def in_pool(run: Any) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(run).result()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+@pytest.mark.parametrize("elsewhere", [in_thread, in_pool])
+def test_state_that_a_thread_sets(telemetry: Telemetry, elsewhere: Any, replaced: bool) -> None:
+    """At once too; also where middleware has put another state in place of the server's."""
+    seen = []
+    app = FastAPI()
+
+    @app.get("/")
+    def index(request: Request) -> None:
+        elsewhere(lambda: setattr(request.state, "user", Loaded(1)))
+        seen.append(otelier_user())
+
+    class Replaces:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            if replaced:
+                scope["state"] = {}
+            await self.app(scope, receive, send)
+
+    app.add_middleware(Replaces)
+    with observed("state.user.id"):
+        assert ask(app, "/").status == 200
+    assert seen == ["1"]
+
+
 @pytest.mark.parametrize("by_key", [False, True])
 def test_request_state_tells_at_once(telemetry: Telemetry, by_key: bool) -> None:
     """What a dependency puts there is on the log record right after; the app's state is another."""
@@ -249,6 +363,14 @@ class Finder:
 finder = Finder()
 
 
+class Directory:
+    async def user(self) -> Loaded:
+        return Loaded("listed")
+
+
+directory = Directory()
+
+
 def refuses() -> None:
     raise HTTPException(403)
 
@@ -259,6 +381,9 @@ DEPENDENCIES = [
     ("named:id", named_sync, "named"),
     ("named_yield:id", named_yield, "yielded"),
     ("finder:id", finder, "found"),
+    ("Finder:id", Finder(), "found"),
+    ("directory.user", directory.user, "listed"),
+    ("Directory.user", Directory().user, "listed"),
     ("named:profile.login", named, "login-named"),
     ("refuses", named, None),
 ]
@@ -268,7 +393,8 @@ DEPENDENCIES = [
 def test_a_named_dependency(
     telemetry: Telemetry, name: str, dependency: Any, expected: str | None
 ) -> None:
-    """Sync, async, `yield`, of an object, or below another one: what it returns tells the user."""
+    """Sync, async, `yield`, below another one, an object or a method of one, named itself or by its
+    class: what it returns tells the user."""
     app = FastAPI()
     seen = []
 
@@ -513,6 +639,22 @@ def test_a_log_record_has_what_is_bound(http: Telemetry) -> None:
     (log,) = [r.log_record for r in http.records if r.log_record.body == "hello"]
     wanted = {"order": 2, "shop": "s", "user.id": "u", "http.request.id": "r"}
     assert {key: (log.attributes or {}).get(key) for key in wanted} == wanted
+
+
+def test_a_bound_value_is_masked_before_it_is_cut(telemetry: Telemetry) -> None:
+    """At its limit, half a secret would look like none."""
+    app = FastAPI()
+
+    @app.get("/")
+    def index() -> None:
+        otelier.bind(note="x" * 230 + " postgresql://bob:swordfish@db.example/crm")
+
+    with observed():
+        ask(app, "/")
+    note = str((server_span(telemetry).attributes or {})["note"])
+    assert len(note) == 256
+    assert "postgresql://" in note
+    assert "swor" not in note
 
 
 def test_outside_of_a_request_nothing_happens() -> None:

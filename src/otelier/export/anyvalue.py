@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from otelier.export.wire import field, utf8, varint
-from otelier.privacy import mask_text, mask_value
+from otelier.privacy import mask_text, mask_value, masked_neighbours
 from otelier.torn import cut
 
 _DEEPEST: Final = 8
@@ -132,7 +132,7 @@ def _nested(value: Any, room: _Room, depth: int, path: str) -> bytes | None:
     if hasattr(value, "_asdict"):
         value = value._asdict()  # names of its fields say what is secret
     if isinstance(value, Sequence):
-        for item in value:
+        for item in masked_neighbours(value, depth > 1) if room.masks else value:
             if room.items <= 0:
                 break
             parts.append(field(_ITEM, _any(item, room, depth, path)))

@@ -13,6 +13,7 @@ from typing import Any
 
 from otelier import signals
 from otelier.export.preset import Preset
+from otelier.instrumentation.headers import text_of
 from otelier.privacy import mask_query
 
 METHODS = frozenset(
@@ -49,7 +50,7 @@ class Asked:
         if self.version:
             found[signals.PROTOCOL_VERSION] = self.version
         if agent:
-            found[signals.USER_AGENT] = agent[:_LONGEST_AGENT].decode("latin-1")
+            found[signals.USER_AGENT] = text_of(agent, _LONGEST_AGENT)
         self.preset = Preset({**found, **_server(scope, host)})
 
 
@@ -112,7 +113,9 @@ def _server(scope: Mapping[str, Any], host: bytes | None) -> dict[str, Any]:
     if host is None:
         address, port = scope.get("server") or (None, None)
     else:
-        address, port = _authority(host.decode("latin-1"), scope.get("scheme", "http"))
+        # What stands before an `@` is no part of a host, and may be a password.
+        named = host.decode("latin-1").rpartition("@")[2]
+        address, port = _authority(named, scope.get("scheme", "http"))
     found: dict[str, Any] = {}
     if address:
         found[signals.SERVER_ADDRESS] = address[:_LONGEST_AGENT]

@@ -34,6 +34,9 @@ class Echo:
         """The message with the headers. began: by `perf_counter_ns`; None of what has no span."""
         try:
             headers = message.get("headers") or ()
+            if type(headers) is not list:  # any iterable may be given, and some can be read once
+                headers = list(headers)
+                message = {**message, "headers": headers}
             if self._more:
                 added = self._missing(headers, request, began)
                 return {**message, "headers": [*headers, *added]}

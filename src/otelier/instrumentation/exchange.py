@@ -239,7 +239,7 @@ class Exchange(Passage):
             self.request.notice.tell(self.request)
         # The span keeps the box: without this they would keep each other until the collector runs.
         self.request.server_span = INVALID_SPAN
-        self.request.handled = None
+        self.request.handled = self.request.state = None
         self.leave()
 
     def _end(self) -> None:

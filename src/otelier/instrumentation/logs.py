@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -150,6 +151,7 @@ class Capture:
                     emit(record, entry)
             except Exception as error:
                 _guard.fault("recording a log record", error)
+                self._emit_least(record, is_sdk)
             try:
                 if is_sdk or takes(logger, record, entry):
                     return
@@ -159,6 +161,12 @@ class Capture:
                 hand(logger, record) if Handed.is_on else original(logger, record)
 
         return callHandlers
+
+    def _emit_least(self, record: logging.LogRecord, is_sdk: bool) -> None:
+        """Of a record that others have made (`makeLogRecord`), with no name or time in it."""
+        if not is_sdk:
+            with suppress(Exception):
+                self._records.emit_least(record)
 
     def _mark(self, logger: logging.Logger, record: logging.LogRecord) -> None:
         if not self._enabled(logger, record.levelno):

@@ -11,6 +11,7 @@ import logging.handlers
 import sys
 from contextlib import suppress
 from enum import Enum, auto
+from types import FrameType
 from typing import Any
 
 from otelier import _guard
@@ -19,7 +20,8 @@ from otelier.instrumentation.origins import ORIGINS
 
 class Place(Enum):
     """OWN: a stream of the app on stdout or stderr. OTHER_OWN: output of the app in another way.
-    SERVERS: what a server has put there by itself. ELSEWHERE: a file, the network, nowhere.
+    SERVERS: what a server has put there by itself, or `logging` at `logging.warning(…)`, which no
+    app has asked for. ELSEWHERE: a file, the network, nowhere.
     """
 
     OWN = auto()
@@ -67,6 +69,7 @@ _SERVER_FORMATS = (
     '%(levelprefix)s %(client_addr)s - "%(request_line)s" %(status_code)s',
     "%(levelprefix)s %(client_addr)s - '%(request_line)s' %(status_code)s",
 )
+_UNASKED = "_otelier_unasked"
 _PRINTING_FACTORIES = ("PrintLoggerFactory", "WriteLoggerFactory", "BytesLoggerFactory")
 
 
@@ -99,10 +102,24 @@ def is_standard(stream: Any) -> bool:
     return False
 
 
+def note_unasked(logger: logging.Logger, handler: logging.Handler, caller: FrameType) -> None:
+    """`logging.warning(…)` sets the root logger up by itself where the app has not.
+
+    caller: the frame that adds the handler.
+    """
+    with suppress(Exception):
+        asking = caller.f_back
+        is_of_logging = caller.f_code is logging.basicConfig.__code__
+        if is_of_logging and asking is not None and asking.f_globals is vars(logging):
+            setattr(handler, _UNASKED, True)
+
+
 def _is_of_a_server(handler: logging.Handler) -> bool:
+    form: Any = handler.formatter
+    if getattr(handler, _UNASKED, False):
+        return bool(form._fmt == logging.BASIC_FORMAT)  # else the app has made it its own since
     if getattr(handler, "_gunicorn", False):
         return True
-    form: Any = handler.formatter
     return type(form).__module__ in _SERVER_FORMATTERS and form._fmt in _SERVER_FORMATS
 
 

@@ -255,6 +255,7 @@ class Printed:
         """`Logger.addHandler`: the app may have output of its own from now on."""
 
         def addHandler(logger: logging.Logger, handler: logging.Handler) -> None:
+            outputs.note_unasked(logger, handler, sys._getframe(1))
             original(logger, handler)
             self._looked_at = float("-inf")
 

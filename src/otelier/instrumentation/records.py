@@ -22,7 +22,7 @@ from otelier.errors import is_recorded
 from otelier.export.preset import Preset
 from otelier.export.record import LeanLog
 from otelier.instrumentation.observe import SCHEMA_URL
-from otelier.logformat.entry import Entry, exception_of
+from otelier.logformat.entry import Entry, exception_of, text_of
 from otelier.logformat.plain import LONGEST_MESSAGE, said, sound
 from otelier.sdk.lean_span import ids
 from otelier.sdk.logs import Write
@@ -75,6 +75,18 @@ class Records:
                 span_id,
                 flags,
             )
+        )
+
+    def emit_least(self, record: logging.LogRecord) -> None:
+        """Send what can be said of a record that is none any more: its text, name and level."""
+        values = vars(record)
+        number, level = values.get("levelno"), values.get("levelname")
+        self.send(
+            said(values.get("name", "")),
+            (number if isinstance(number, int) else 0, said(level or "")),
+            text_of(record),
+            None,
+            None,
         )
 
     def send(

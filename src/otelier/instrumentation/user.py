@@ -2,9 +2,10 @@
 
 The first source of the list that answers tells the user's id; an earlier one that answers later
 replaces it, and what the app itself binds stands above all. Looked at are: headers as a request
-begins; scope and state where a route is entered, where the app sets `request.state`, and before the
-answer; dependencies as FastAPI keeps what they returned, by the name of the function that the app
-depends on, whatever overrides it; tokens as the app decodes them and checks the signature.
+begins; scope and state where a route is entered, where the app sets `request.state`, behind
+Starlette's authentication, and before the answer; dependencies as FastAPI keeps what they returned,
+by the name of what the app depends on, whatever overrides it; tokens as the app decodes them and
+checks the signature.
 
 Nothing is hooked for a kind that the list does not have. Runs in the task or thread of the request;
 a fault of ours is counted, and the request goes on. Nothing is called but `__getattr__` and
@@ -15,9 +16,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from contextvars import ContextVar
 from functools import partial
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import Any
 
 from otelier import _guard, identity
@@ -31,9 +31,7 @@ Scope = MutableMapping[str, Any]
 Placed = tuple[int, Source]
 """A source and its place in the list."""
 
-_state: ContextVar[Any] = ContextVar("otelier_state", default=None)
-"""What `request.state` writes to: `app.state` is of the same class."""
-
+_AUTHENTICATION = "starlette.middleware.authentication"
 _STARTS = frozenset(("http.response.start", "websocket.accept"))
 _LOOKED_FOR = ("id", "user_id", "identity", "username", "sub")
 _MOST_FUNCTIONS = 4096
@@ -62,6 +60,8 @@ class Users:
         if self._entries:
             patches.after_import("starlette.routing", partial(self._watch_routes, patches))
             patches.after_import("fastapi.routing", partial(self._watch_routes, patches))
+        if any(source.kind == "scope" for _, source in self._entries):
+            patches.after_import(_AUTHENTICATION, partial(self._watch_authentication, patches))
         if self._states:
             patches.after_import("starlette.datastructures", partial(self._watch_state, patches))
         if self._dependencies:
@@ -76,7 +76,7 @@ class Users:
         if self._headers:
             self._try(self._read_headers, request, scope, receive)
         if self._states:
-            _state.set(scope.setdefault("state", {}))
+            request.state = scope.setdefault("state", {})
         if not self._entries:
             return send
 
@@ -107,9 +107,11 @@ class Users:
             _guard.fault("looking for a user", error)
 
     def _look(self, request: RequestContext, scope: Scope) -> None:
+        if self._states:
+            request.state = scope.get("state")  # middleware may have put another in its place
         for placed in self._entries:
             source = placed[1]
-            found = scope if source.kind == "scope" else scope.get("state")
+            found = scope if source.kind == "scope" else request.state
             if isinstance(found, Mapping) and source.name in found:
                 self._tell(request, placed, found[source.name])
 
@@ -126,14 +128,28 @@ class Users:
             if kind is not None and kind.__module__ == routing.__name__:
                 patches.replace(kind, "handle", self._entering)
 
+    def _watch_authentication(self, patches: Patches, module: ModuleType) -> None:
+        """Middleware behind it, a route's own too, says things before a route is entered."""
+
+        def make(original: Any) -> Any:
+            async def call(theirs: Any, scope: Scope, receive: Any, send: Any) -> None:
+                await original(_Authenticating(theirs, self._entered), scope, receive, send)
+
+            return call
+
+        patches.replace(module.AuthenticationMiddleware, "__call__", make)
+
     def _entering(self, original: Any) -> Any:
         def handle(route: Any, scope: Scope, receive: Any, send: Any) -> Any:
-            request = scope.get(SCOPE_KEY)
-            if request is not None:
-                self._try(self._look, request, scope)
+            self._entered(scope)
             return original(route, scope, receive, send)
 
         return handle
+
+    def _entered(self, scope: Scope) -> None:
+        request = scope.get(SCOPE_KEY)
+        if request is not None:
+            self._try(self._look, request, scope)
 
     def _watch_state(self, patches: Patches, module: ModuleType) -> None:
         """`request.state.user = …`, and the same by key."""
@@ -151,7 +167,7 @@ class Users:
 
     def _stated(self, state: Any, name: str, value: object) -> None:
         request = current_request.get()
-        if request is not None and vars(state).get("_state") is _state.get():
+        if request is not None and vars(state).get("_state") is request.state:
             for placed in self._states[name]:
                 self._tell(request, placed, value)
 
@@ -197,6 +213,23 @@ class Users:
         if request is not None:
             for placed in self._claims:
                 self._tell(request, placed, claims.get(placed[1].name))
+
+
+class _Authenticating:
+    """Starlette's middleware for its own `__call__`: tells of the scope that its app is given."""
+
+    __slots__ = ("_tell", "_theirs")
+
+    def __init__(self, theirs: Any, tell: Callable[[Scope], None]) -> None:
+        self._theirs = theirs
+        self._tell = tell
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._theirs, name)
+
+    def app(self, scope: Scope, receive: Any, send: Any) -> Any:
+        self._tell(scope)
+        return self._theirs.app(scope, receive, send)
 
 
 class _Returned(dict[Any, Any]):
@@ -250,14 +283,22 @@ def _quietly(value: Any, name: str) -> Any:
 
 
 def _is_called(function: Any, name: str) -> bool:
-    """Whether it is the function of that name, or what the module has in its place."""
-    own = f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', '')}"
-    return own == name or _is_there(function, name)
+    """Whether it is the function of that name, an object of the class of that name, or what the
+    module has there: a method of an object too."""
+    return name in (_name(function), _name(type(function))) or _is_there(function, name)
+
+
+def _name(function: Any) -> str:
+    return f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', '')}"
 
 
 def _is_there(function: Any, name: str) -> bool:
     module, _, path = name.partition(":")
-    return module in sys.modules and _find(sys.modules[module], path) is function
+    if module not in sys.modules:
+        return False
+    found = _find(sys.modules[module], path)
+    # A method is another object each time it is asked for.
+    return found is function or (isinstance(found, MethodType) and found == function)
 
 
 def _find(owner: Any, path: str) -> Any:

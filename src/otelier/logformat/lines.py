@@ -70,7 +70,6 @@ class Lines:
         self._message = f",{quoted(names.message)}:"
         about = _service(names, service or {})
         self._service = _fields({name: self._called(value) for name, value in about.items()})
-        self._reserved = names.reserved
         self._second = (0, "")
         self._levels: dict[str, str] = {}
         self._sources: dict[tuple[Any, ...], str] = {}
@@ -259,7 +258,7 @@ class Lines:
                 left += 1
                 continue
             shown = self._shown(name, plain(value))
-            if name in self._reserved:
+            if self._names.clashes(name, shown):
                 clashing[name] = shown
             else:
                 parts.append(f",{quoted(name)}:{_dumps(shown)}")
@@ -278,9 +277,13 @@ class Lines:
             if (shown := self._called(name)) != name:
                 name = free_name(made, shown)
             made[name] = value
-            if name == key and name.isascii() and name not in self._reserved:
+            if name == key and name.isascii() and not self._may_clash(name):
                 _kept(self._keys, name, f",{quoted(name)}:")
         return made
+
+    def _may_clash(self, name: str) -> bool:
+        """Whether it depends on the value, which is looked at each time."""
+        return name in self._names.parents or self._names.clashes(name, None)
 
     def _called(self, name: str) -> str:
         """What a logger or a field is called, which may be data."""

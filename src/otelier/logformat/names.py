@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 
@@ -23,6 +24,7 @@ def _span_hex(number: int) -> str:
 class Names:
     """exception: the field that holds all of it, where that is one; else type, message, stack and
     cause have names of their own. constant: fields of every line. service: of what a resource says.
+    read_as_ours: further names that the backend would take for one of these.
     """
 
     timestamp: str = "timestamp"
@@ -42,16 +44,37 @@ class Names:
     exception_parts: Mapping[str, str] | None = None
     constant: Mapping[str, str] | None = None
     service: Mapping[str, str] | None = None
+    read_as_ours: frozenset[str] = frozenset()
     span: Callable[[int], str] = _span_hex
     trace: Callable[[int], str] = _trace_hex
 
-    @property
+    @cached_property
     def reserved(self) -> frozenset[str]:
         """No field of the app's has one of these names."""
         own = {value for value in vars(self).values() if isinstance(value, str)}
         maps = (self.constant or {}, dict.fromkeys((self.service or {}).values()))
         parts = set((self.exception_parts or {}).values())
-        return frozenset(own.union(*maps) | parts | {EXTRA, LEFT_OUT})
+        return frozenset(own.union(*maps) | parts | {EXTRA, LEFT_OUT} | self.read_as_ours)
+
+    @cached_property
+    def parents(self) -> frozenset[str]:
+        """`http` and `http.request` of `http.request.id`: backends read `{"http": …}` as that."""
+        found: set[str] = set()
+        for name in self.reserved:
+            while name := name.rpartition(".")[0]:
+                found.add(name)
+        return frozenset(found)
+
+    def clashes(self, name: str, value: object) -> bool:
+        """Whether a field of the app's is, or holds, one of ours; or a text stands where ours need
+        an object, for which Elasticsearch refuses the whole line."""
+        if name in self.reserved:
+            return True
+        if name not in self.parents:
+            return any(name.startswith(f"{own}.") for own in self.reserved if "." in own)
+        return not isinstance(value, dict) or any(
+            self.clashes(f"{name}.{key}", inner) for key, inner in value.items()
+        )
 
 
 EXTRA: Final = "extra"
@@ -86,6 +109,9 @@ FIELDS: Final[Mapping[str, Names]] = {
             "exceptions": "error.exceptions",
         },
         service={_SERVICE: "dd.service", _VERSION: "dd.version", _STAGE: "dd.env"},
+        read_as_ours=frozenset(
+            ("@timestamp", "ddsource", "ddtags", "host", "service", "span_id", "trace_id")
+        ),
         span=str,
     ),
     "ecs": Names(

@@ -24,6 +24,7 @@ MOST_VALUES: Final = 1000
 _DEEPEST: Final = 8
 _CUT: Final = "…"
 
+_NAME_OF_CLASS: Final = vars(type)["__name__"].__get__
 _SEQUENCES: Final = (list, tuple, set, frozenset, deque)
 _TIMES: Final = (datetime.datetime, datetime.date, datetime.time)
 
@@ -42,7 +43,12 @@ def said(value: object, longest: int = LONGEST_VALUE) -> str:
     try:
         return sound(str(value), longest)
     except Exception:  # it is the app's own
-        return sound(f"<{type(value).__name__}>", longest)
+        return sound(class_of(value), longest)
+
+
+def class_of(value: object) -> str:
+    """`<the name of its class>`, whatever that says of itself."""
+    return f"<{_NAME_OF_CLASS(type(value))}>"
 
 
 def plain(value: Any) -> Any:
@@ -82,7 +88,7 @@ def _plain(value: Any, room: _Room, depth: int) -> Any:
             return _fields(value, room, depth + 1)
         return _text(value, room)
     except Exception:  # it is the app's own, or another thread changes it
-        return sound(f"<{type(value).__name__}>", LONGEST_NAME)
+        return sound(class_of(value), LONGEST_NAME)
 
 
 def _whole(value: int) -> int | str:

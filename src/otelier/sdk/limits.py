@@ -1,8 +1,9 @@
 """How much a span may hold, and values cut down to it.
 
 Limits are those of the standard variables (`OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT` and its like), as the
-SDK reads them. What is beyond a limit is left out and counted; a text is cut. A value that OTLP has
-no form for becomes its text. Nothing here raises, whatever the value.
+SDK reads them. What is beyond a limit is left out and counted; a text is cut, behind the mask: half
+a secret looks like none. A value that OTLP has no form for becomes its text. Nothing here raises,
+whatever the value.
 
 Source: OpenTelemetry specification, common, attribute limits.
 """
@@ -15,8 +16,12 @@ from typing import Any
 
 from opentelemetry.sdk.trace import SpanLimits
 
+from otelier.privacy import mask_cut
+
 _UNLIMITED = 2**31
-_LONGEST = 4096
+_LONGEST = 5120
+"""Where nobody has set it: the encoder masks, and cuts at 4096."""
+
 _DEEPEST = 8
 _PLAIN = frozenset((bool, int, float, bytes, type(None)))
 
@@ -66,7 +71,7 @@ def bounded_value(value: Any, length: int, depth: int = 0) -> Any:
     """The value itself, cut, copied or as text: nothing in it can change afterwards."""
     kind = type(value)
     if kind is str:
-        return value if len(value) <= length else value[:length]
+        return value if len(value) <= length else mask_cut(value, length)
     if kind in _PLAIN:
         return value
     try:
@@ -77,11 +82,15 @@ def bounded_value(value: Any, length: int, depth: int = 0) -> Any:
 
 def _other(value: Any, length: int, depth: int) -> Any:
     if isinstance(value, (str, bool, int, float, bytes)):
-        return value[:length] if isinstance(value, str) else value
+        return _text(value, length) if isinstance(value, str) else value
     if depth < _DEEPEST and isinstance(value, Sequence):
         return tuple(bounded_value(item, length, depth + 1) for item in value)
     if depth < _DEEPEST and isinstance(value, Mapping):
         return {
             str(key): bounded_value(item, length, depth + 1) for key, item in value.items() if key
         }
-    return str(value)[:length]
+    return _text(str(value), length)
+
+
+def _text(text: str, length: int) -> str:
+    return text if len(text) <= length else mask_cut(text, length)

@@ -41,6 +41,7 @@ from otelier.context import current_request
 from otelier.errors import message, type_name
 from otelier.export.anyvalue import shown
 from otelier.export.record import LeanLog
+from otelier.privacy import mask_cut
 from otelier.sdk.limits import Limits
 from otelier.sdk.logs import api_record
 from otelier.sdk.metrics import Reading, Store
@@ -247,7 +248,7 @@ class Providers:
         exemplars: bool = True,
         lean_metrics: bool = True,
     ) -> None:
-        _upstream.tolerate(shown, _described)
+        _upstream.tolerate(shown, mask_cut, _described)
         self._pulled = _Pulled(temporality)
         all_readers = [self._pulled, *readers]
         readings = [
