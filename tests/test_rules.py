@@ -57,6 +57,7 @@ ROOMS: Sequence[frozenset[str]] = (
             "secret_keys",
             "secret_pairs",
             "secret_phrases",
+            "meanings",
             "secret_shapes",
             "secret_signs",
             "setting",

@@ -22,6 +22,7 @@ from otelier.addresses import mask_addresses, mask_query, mask_url
 from otelier.error_texts import mask_error, statement
 from otelier.logged_sql import mask_logged
 from otelier.marks import REDACTED, count, mark, masked
+from otelier.meanings import MEANINGS
 from otelier.secret_keys import is_count, is_harmless, kind_of_key, kinds_of_items
 from otelier.secret_pairs import mask_pairs
 from otelier.secret_phrases import mask_commands
@@ -192,7 +193,7 @@ def mask_name(path: str, text: Any) -> Any:
 
 def is_ordinary(key: str) -> bool:
     """Whether `mask_text` is all that the texts under a key need."""
-    return not (policy.rules or kind_of_key(key) or key in _MEANINGS or key in STATEMENTS)
+    return not (policy.rules or kind_of_key(key) or key in MEANINGS or key in STATEMENTS)
 
 
 def mask_deep(path: str, value: Any, limit: int | None = None) -> Any:
@@ -318,55 +319,12 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 
 
 def _by_meaning(path: str, text: str) -> str:
-    how = _MEANINGS.get(path)
+    how = MEANINGS.get(path)
     if how is None:
         return mask_text(text)
-    found = how(text)
+    found = how(text, mask_text)
     count(text, found)
     return found
-
-
-_LONGEST_QUERY = 4096  # a mark may be longer than what it stands for
-
-_TELLS_A_TOKEN = re.compile(r"bearer|token|auth", re.IGNORECASE)
-_PROTOCOL = re.compile(r"[a-z0-9._/+-]{1,24}")
-
-
-def _protocols(text: str) -> str:
-    """Subprotocols of a websocket: browsers can send a token nowhere else, behind its kind."""
-    shown, is_token = [], False
-    for name in text.split(","):
-        plain = name.strip()
-        hides = is_token or not _PROTOCOL.fullmatch(plain)
-        shown.append(mark("token") if hides and plain else mask_text(plain))
-        is_token = is_token or _TELLS_A_TOKEN.search(plain) is not None
-    return ", ".join(shown)
-
-
-def _id(text: str) -> str:
-    """Of a request, as a client has it: one that is not taken as its id is not shown either."""
-    return mask_text(text) if _SOUND_ID.fullmatch(text) else mark("value")
-
-
-def _host(text: str) -> str:
-    """What stands before an `@` is no part of it, and may be a password."""
-    before, _, host = text.rpartition("@")
-    return f"{REDACTED}@{mask_text(host)}" if before else mask_text(text)
-
-
-_SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-# Keys whose values are known to be addresses, or lists.
-_MEANINGS: Mapping[str, Callable[[str], str]] = {
-    "http.request.header.sec-websocket-protocol": _protocols,
-    "http.response.header.sec-websocket-protocol": _protocols,
-    "http.request.header.host": _host,
-    "http.request.header.x-request-id": _id,
-    "http.request.header.x-correlation-id": _id,
-    "url.query": lambda text: mask_query(text.removeprefix("?"))[:_LONGEST_QUERY],
-    "url.full": lambda text: mask_text(mask_url(text)),
-    "http.url": lambda text: mask_text(mask_url(text)),
-}
 
 
 def _ruled(rule: Rule, path: str, value: Any) -> Any:
