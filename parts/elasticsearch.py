@@ -34,6 +34,7 @@ ARTIFACT = f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{VERSIO
 OLDEST_JAVA = 21
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
+SHARD_SECONDS = 30.0
 
 # What the built-in `*.otel-*` templates do and these tests lean on: data streams, attributes that
 # can be searched without their prefix, and the named templates that the exporter asks for.
@@ -147,21 +148,25 @@ class Elasticsearch:
 
     def search(self, index: str, query: str, size: int = 1000) -> list[dict[str, Any]]:
         """The documents that match a query string, as they were stored."""
-        self._refresh(index)
         body = {"query": {"query_string": {"query": query}}, "size": size}
-        found = self.call("POST", f"/{index}/_search?ignore_unavailable=true", body)
+        found = self._ask(index, "_search", body)
         return [hit["_source"] for hit in found["hits"]["hits"]]
 
     def count(self, index: str, query: str = "*") -> int:
-        self._refresh(index)
-        body = {"query": {"query_string": {"query": query}}}
-        found = self.call("POST", f"/{index}/_count?ignore_unavailable=true", body)
+        found = self._ask(index, "_count", {"query": {"query_string": {"query": query}}})
         return int(found["count"])
 
-    def _refresh(self, index: str) -> None:
-        """Make what is stored visible; a shard that starts just now answers with 503 until then."""
-        self.call("GET", f"/_cluster/health/{index}?wait_for_status=yellow&timeout=25s")
-        self.call("POST", f"/{index}/_refresh?ignore_unavailable=true")
+    def _ask(self, index: str, what: str, body: object) -> Any:
+        """All that is stored so far. Where a shard is only just being made, the answer is 503."""
+        deadline = time.monotonic() + SHARD_SECONDS
+        while True:
+            try:
+                self.call("POST", f"/{index}/_refresh?ignore_unavailable=true")
+                return self.call("POST", f"/{index}/{what}?ignore_unavailable=true", body)
+            except urllib.error.HTTPError as error:
+                if error.code != 503 or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
     def histogram_count(self, name: str) -> int:
         """How many measurements of a histogram are stored."""

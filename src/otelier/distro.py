@@ -195,7 +195,7 @@ class Start:
     def provide(self) -> None:
         """Make the providers, and see to it that what they record is delivered."""
         from otelier import inheritance, pipeline
-        from otelier.instrumentation import observe, runtime, servers
+        from otelier.instrumentation import observe, runtime, sentry, servers
         from otelier.sdk import propagation, resource
 
         propagation.put_in_force(self.settings["OTEL_PROPAGATORS"])
@@ -209,6 +209,7 @@ class Start:
         self.problems += made.problems
         self.flush = made.lifecycle.flush
         servers.observe(observe.Patches(), made.lifecycle)
+        sentry.join(observe.Patches())
         self._runtime = runtime.observe(
             self.settings["OTELIER_RUNTIME_METRICS"],
             self.settings["OTELIER_LOOP_LAG_MS"] / 1000,

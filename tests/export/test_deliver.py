@@ -302,7 +302,8 @@ def test_a_batch_that_makes_the_receiver_fail(monkeypatch: pytest.MonkeyPatch) -
             time.sleep(0.01)
         assert eventually(lambda: delivery.account[0].queued == 0)
         assert 1 <= lost < 10
-        assert len(receiver.taken) == sent - lost
+        # The last batch has left the queue, and may be on its way.
+        assert eventually(lambda: len(receiver.taken) == sent - lost)
 
 
 def test_a_receiver_that_fails_always_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,7 +151,8 @@ class Capture:
                     emit(record, entry)
             except Exception as error:
                 _guard.fault("recording a log record", error)
-                self._emit_least(record, is_sdk)
+                with suppress(Exception):
+                    self._emit_least(record, is_sdk)
             try:
                 if is_sdk or takes(logger, record, entry):
                     return
@@ -165,8 +166,7 @@ class Capture:
     def _emit_least(self, record: logging.LogRecord, is_sdk: bool) -> None:
         """Of a record that others have made (`makeLogRecord`), with no name or time in it."""
         if not is_sdk:
-            with suppress(Exception):
-                self._records.emit_least(record)
+            self._records.emit_least(record)
 
     def _mark(self, logger: logging.Logger, record: logging.LogRecord) -> None:
         if not self._enabled(logger, record.levelno):

@@ -107,11 +107,10 @@ def note_unasked(logger: logging.Logger, handler: logging.Handler, caller: Frame
 
     caller: the frame that adds the handler.
     """
-    with suppress(Exception):
-        asking = caller.f_back
-        is_of_logging = caller.f_code is logging.basicConfig.__code__
-        if is_of_logging and asking is not None and asking.f_globals is vars(logging):
-            setattr(handler, _UNASKED, True)
+    asking = caller.f_back
+    is_of_logging = caller.f_code is logging.basicConfig.__code__
+    if is_of_logging and asking is not None and asking.f_globals is vars(logging):
+        setattr(handler, _UNASKED, True)
 
 
 def _is_of_a_server(handler: logging.Handler) -> bool:

@@ -17,6 +17,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from opentelemetry.context import Context
@@ -255,7 +256,8 @@ class Printed:
         """`Logger.addHandler`: the app may have output of its own from now on."""
 
         def addHandler(logger: logging.Logger, handler: logging.Handler) -> None:
-            outputs.note_unasked(logger, handler, sys._getframe(1))
+            with suppress(Exception):
+                outputs.note_unasked(logger, handler, sys._getframe(1))
             original(logger, handler)
             self._looked_at = float("-inf")
 
