@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
 from types import ModuleType
 
 import pytest
 
-from otelier.fingerprints import _parts, fingerprint
+from otelier.fingerprints import _frames, fingerprint
 
 SHOP = """
 def price(order):
@@ -106,9 +107,48 @@ def test_what_does_not_count(imported: Callable[..., ModuleType]) -> None:
     assert of(shop.deep, {}, 3) == of(shop.deep, {}, 30)
     with pytest.raises(KeyError) as raised:
         shop.total([{}])
-    told = "\n".join(_parts(raised.value))
+    own, _ = _frames(raised.value.__traceback__)
+    told = "\n".join(own)
     assert "some_shop\ttotal\t" in told
     assert "comp>" not in told
+
+
+def test_another_release_of_a_library(imported: Callable[..., ModuleType]) -> None:
+    """How a driver comes to raise a cause does not count where a call of the app is known."""
+    shop = imported()
+
+    def driver(*through: str) -> Exception:
+        """A cause raised in functions of these names, within a library."""
+        names = {"__name__": "sqlalchemy.engine.default"}
+        text = "def do_execute(): raise ValueError('taken')\n"
+        for inner, outer in pairwise(("do_execute", *through)):
+            text += f"def {outer}(): {inner}()\n"
+        exec(compile(text, "/site-packages/sqlalchemy/engine/default.py", "exec"), names)
+        with pytest.raises(ValueError, match="taken") as raised:
+            names[("do_execute", *through)[-1]]()  # type: ignore[operator]
+        error = raised.value
+        assert error.__traceback__ is not None
+        error.__traceback__ = error.__traceback__.tb_next  # without this test's own frame
+        return error
+
+    def caused(cause: Exception) -> str:
+        with pytest.raises(KeyError) as raised:
+            shop.charge({})
+        raised.value.__cause__ = cause
+        return fingerprint(raised.value)
+
+    assert caused(driver("_execute")) == caused(driver("_exec_single", "_execute"))
+    assert fingerprint(driver("_execute")) != fingerprint(driver("_exec_single", "_execute"))
+
+
+def test_a_framework_took_it_out_of_a_group(imported: Callable[..., ModuleType]) -> None:
+    """As Starlette does of a task group's, in some of its releases."""
+    shop = imported()
+    with pytest.raises(KeyError) as raised:
+        shop.charge({})
+    bare = fingerprint(raised.value)
+    raised.value.__context__ = ExceptionGroup("unhandled errors in a TaskGroup", [raised.value])
+    assert fingerprint(raised.value) == bare
 
 
 def test_of_a_library(imported: Callable[..., ModuleType]) -> None:

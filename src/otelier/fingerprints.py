@@ -4,8 +4,9 @@ SHA-256, 32 digits, of what it is and which calls of the app led to it: of the e
 was raised from and, of a group, its members, the qualified class and for each frame of the app
 module, function and the text of the line. Not in it: messages, numbers of lines, paths, the frames
 of Python's library and of frameworks, the rounds of a recursion, and comprehensions, which are
-functions of their own up to Python 3.11 only. Where no frame is the app's all frames count, without
-their lines, and the place that the caller gives.
+functions of their own up to Python 3.11 only. Where in all of them no frame is the app's, all
+frames count, without their lines, and the place that the caller gives: a cause that was raised
+within a driver adds its class alone, so that a new release of the driver makes no new bug.
 
 Pure; any thread may call; some 20 microseconds beside those of the traceback's text. Nothing here
 raises an `Exception`.
@@ -45,30 +46,37 @@ _MAIN: Final = "__main__"
 
 def fingerprint(error: BaseException, place: str = "") -> str:
     """place: the route, for what has no frame of the app."""
-    parts: list[str] = []
+    classes: list[str] = []
+    own: list[str] = []
+    others: list[str] = []
     with suppress(Exception):  # of the app's own class: what is known by then is all that counts
-        parts += _parts(error)
-    if not any("\t" in part for part in parts):
-        parts.append(place)
+        for one in _all_of(error):
+            classes.append(type_name(one))
+            mine, theirs = _frames(one.__traceback__)
+            own += mine and [f"of {len(classes)}", *mine]
+            others += theirs
+    parts = classes + (own or [*others, place])
     return sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _parts(error: BaseException) -> Iterator[str]:
+def _all_of(error: BaseException) -> Iterator[BaseException]:
     waiting, seen = [error], set[int]()
     while waiting and len(seen) < _MOST_EXCEPTIONS:
         for one, _ in chain_of(waiting.pop(0)):
-            if id(one) not in seen and len(seen) < _MOST_EXCEPTIONS:
-                seen.add(id(one))
-                yield type_name(one)
-                yield from _frames(one.__traceback__)
-                if isinstance(one, BaseExceptionGroup):
-                    waiting += one.exceptions
+            if id(one) in seen or len(seen) == _MOST_EXCEPTIONS:
+                continue
+            members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+            if members and all(id(member) in seen for member in members):
+                continue  # a task group's, from which a framework took the exception out again
+            seen.add(id(one))
+            yield one
+            waiting += members
 
 
-def _frames(trace: TracebackType | None) -> list[str]:
-    """The app's, each once, as they came first; of many the last."""
+def _frames(trace: TracebackType | None) -> tuple[list[str], list[str]]:
+    """The app's and the others', each once, as they came first; of many the last."""
     own: dict[str, None] = {}
-    all_: dict[str, None] = {}
+    others: dict[str, None] = {}
     for frame, line in _walked(trace):
         module = str(frame.f_globals.get("__name__", ""))
         file, name = frame.f_code.co_filename, frame.f_code.co_qualname
@@ -76,10 +84,11 @@ def _frames(trace: TracebackType | None) -> list[str]:
             continue
         if module == _MAIN:
             module = PurePath(file).stem
-        all_.setdefault(f"{module} {name}")
-        if module.partition(".")[0] not in _LIBRARIES and not file.startswith("<"):
+        if module.partition(".")[0] in _LIBRARIES or file.startswith("<"):
+            others.setdefault(f"{module} {name}")
+        else:
             own.setdefault(f"{module}\t{name}\t{_source(frame, line)}")
-    return list(own or all_)[-_MOST_FRAMES:]
+    return list(own)[-_MOST_FRAMES:], list(others)[-_MOST_FRAMES:]
 
 
 def _walked(trace: TracebackType | None) -> Iterator[tuple[FrameType, int]]:

@@ -32,6 +32,10 @@ _MARKED = (
 _OF_DELIVERY = ("otel.sdk.", "otelier.export.")
 # Which kind of pool a database file gets, and how large redis-py's are, depends on the release.
 _OF_POOLS = ("db.client.connection.",)
+# Of the machine and of Python, of which each has its own; `tests/e2e/test_runtime.py` has them.
+_OF_THE_RUNTIME = ("container.", "cpython.", "process.", "system.", "otelier.gc.")
+# How often is a matter of time, as the loop is looked at by the second.
+_BY_TIME = ("otelier.event_loop.lag",)
 
 _VARYING = (
     (re.compile(r"in \d+\.\d ms"), "in <time> ms"),
@@ -97,7 +101,7 @@ def _points(points: Iterable[Point]) -> list[str]:
     """Points of one series together; how often a gauge was read says nothing."""
     counts: Counter[str] = Counter()
     for point in points:
-        if point.name.startswith((*_OF_DELIVERY, *_OF_POOLS)):
+        if point.name.startswith((*_OF_DELIVERY, *_OF_POOLS, *_OF_THE_RUNTIME)):
             continue  # how many wait, and how many are on their way, is another number each time
         series = {
             "name": point.name,
@@ -105,7 +109,7 @@ def _points(points: Iterable[Point]) -> list[str]:
             "kind": point.kind,
             "attributes": _attributes(point.attributes),
         }
-        counts[_line("metric", series)] += point.count
+        counts[_line("metric", series)] += point.name not in _BY_TIME and point.count
     return sorted(
         f"{series} x {count}" if '"histogram"' in series else series
         for series, count in counts.items()
