@@ -99,6 +99,7 @@ def crm(stores: dict[str, str], endpoint: str) -> Iterator[Server]:
         **SOON,
         **stores,
         "OTEL_SERVICE_NAME": "crm",
+        "OTELIER_REDIS_INFO": "true",
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
     }
     with tempfile.TemporaryDirectory() as folder:

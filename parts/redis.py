@@ -1,6 +1,7 @@
 """A real Redis: the one of REDIS_URL, else `redis-server` on the PATH, else Valkey from a wheel.
 
-Ours listens on a free port of loopback, keeps nothing on disk, and is ended by its process id.
+Ours listens on a free port of loopback, keeps nothing on disk, has a limit for its memory, and
+is ended by its process id.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from parts import Missing, check_answers, free_ports
 
 START_SECONDS = 10.0
+MOST_MEMORY = "256mb"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ def redis(*, wheel: bool = False) -> Iterator[Redis]:
     (port,) = free_ports(1)
     with tempfile.TemporaryDirectory(prefix="otelier-redis-") as folder:
         options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        options += ["--maxmemory", MOST_MEMORY]
         server = subprocess.Popen([server_program, *options], stdout=subprocess.DEVNULL)
         try:
             wait_for_answer(server, port)

@@ -161,7 +161,7 @@ class Start:
                 "most_repeats": self.settings["OTELIER_N_PLUS_ONE"],
                 "explain": self.settings["OTELIER_EXPLAIN"],
             },
-            "redis": {"on": True},
+            "redis": {"on": True, "info": self.settings["OTELIER_REDIS_INFO"]},
             "logging": {
                 "level": self.settings["OTELIER_LOG_LEVEL"],
                 "output": self.settings["OTELIER_LOG_FORMAT"],

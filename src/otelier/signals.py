@@ -12,6 +12,7 @@ from otelier.error_signals import EXCEPTION_STACK as EXCEPTION_STACK
 from otelier.error_signals import EXCEPTION_TYPE as EXCEPTION_TYPE
 from otelier.error_signals import ROWS as _OF_ERRORS
 from otelier.query_signals import ROWS as _OF_QUERIES
+from otelier.redis_signals import ROWS as _OF_REDIS
 from otelier.runtime_signals import CONTAINER as CONTAINER
 from otelier.runtime_signals import CPYTHON as CPYTHON
 from otelier.runtime_signals import PROCESS as PROCESS
@@ -372,6 +373,7 @@ SIGNALS: tuple[Signal, ...] = (
     _count(CACHE_HITS, "keys or fields that Redis had", "{key}", _READ),
     _count(CACHE_MISSES, "keys or fields that it did not have", "{key}", _READ),
     *_OF_ERRORS,
+    *_OF_REDIS,
     *_OF_QUERIES,
     *_OF_THE_RUNTIME,
     *_own_numbers(),

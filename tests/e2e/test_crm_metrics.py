@@ -48,6 +48,7 @@ def run(stores: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Ite
             **SOON,
             **stores,
             "OTEL_SERVICE_NAME": "crm",
+            "OTELIER_REDIS_INFO": "true",
             "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
             "OTEL_METRICS_EXPORTER": "otlp,prometheus",
             "OTEL_EXPORTER_PROMETHEUS_PORT": str(scrape),

@@ -28,7 +28,14 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import Pool
 
-from otelier.instrumentation import attempts, cache_checks, checks, database_checks, seen
+from otelier.instrumentation import (
+    attempts,
+    cache_checks,
+    cache_nodes,
+    checks,
+    database_checks,
+    seen,
+)
 from otelier.instrumentation.attempts import Finding, Target, in_task, in_thread, look
 from otelier.instrumentation.checks import Checks
 from otelier.instrumentation.observe import Patches
@@ -309,7 +316,7 @@ def test_a_redis_that_is_well(redis_url: str) -> None:
 def test_a_connection_of_ours_is_none_of_the_pools() -> None:
     """It hears nothing of maintenance for the pool, tries once, and not for long."""
     given = redis.Redis(retry_on_timeout=True).connection_pool.connection_kwargs
-    limited = cache_checks._limited(given)
+    limited = cache_nodes._limited(given, attempts.SECONDS)
     assert not [name for name in limited if name.startswith("maint")]
     assert (limited["retry"], limited["retry_on_timeout"], limited["socket_timeout"]) == (
         None,

@@ -52,6 +52,7 @@ _BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
 class CacheInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Stands in for contrib's `redis`; does nothing unless it is switched on by our distro.
 
+    info: whether servers are asked how they are (`cache_info`).
     Its arguments, and contrib's: `tracer_provider`, `meter_provider`, `request_hook` (called with
     span, client, arguments and options of a command) and `response_hook` (span, client, response).
     """
@@ -60,7 +61,12 @@ class CacheInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         return ()
 
     def _instrument(
-        self, *, on: bool = False, meter_provider: MeterProvider | None = None, **given: Any
+        self,
+        *,
+        on: bool = False,
+        info: bool = False,
+        meter_provider: MeterProvider | None = None,
+        **given: Any,
     ) -> None:
         self._patches = Patches()
         self._pools: RedisPools | None = None
@@ -73,6 +79,10 @@ class CacheInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self._hooks = Hooks(self._patches, servers, *_means(**given))
         self._hooks.put_in()
         seen.watch_clients(self._patches)
+        if info:
+            from otelier.instrumentation import cache_info
+
+            cache_info.observe(meter)
         self._patches.after_import(
             "redis.observability.providers", partial(_give_way, self._patches, servers, self._pools)
         )

@@ -1,26 +1,23 @@
 """Whether a Redis can be reached: a connection of our own, and PING; a cluster tells how it is.
 
-The connection is of the class that the client's pool has, with its arguments, so that it uses the
-same TLS, user and Sentinel; the app's pool knows nothing of it. Sync ones run in a thread and end
-by the time-outs of their sockets, async ones on the app's loop. Of a cluster a few nodes are asked,
+Sync connections run in a thread and end by the time-outs of their sockets, async ones on the app's
+loop. Of a cluster a few nodes are asked,
 and one that finds the whole in order will do.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
+from otelier.instrumentation import cache_nodes
 from otelier.instrumentation.attempts import SECONDS, Target, in_task, in_thread
 from otelier.instrumentation.cache_servers import of_cluster, of_pool
 from otelier.instrumentation.seen import async_clusters, async_pools, clusters, pools
 
 _MOST_NODES = 3
 _PING, _INFO = ("PING",), ("CLUSTER", "INFO")
-
-# What a pool gives its connections to be told of maintenance by: it would know ours.
-_OF_THE_POOL = ("maint_notifications", "orig_")
 
 
 class NotReached(Exception):
@@ -49,7 +46,7 @@ def _every() -> Iterator[Target]:
                 "redis",
                 f"cluster {_title(*at)}",
                 (kind, "cluster", at),
-                lambda k=kind, c=client: k(_nodes(c), _INFO),  # type: ignore[misc]
+                lambda k=kind, c=client: k(cache_nodes.nodes(c, _MOST_NODES), _INFO),  # type: ignore[misc]
             )
 
 
@@ -74,7 +71,7 @@ class AsyncPoolAttempt:
         return in_task(self._asking(node))
 
     async def _asking(self, node: Any) -> None:
-        connection = node.connection_class(**_limited(node.connection_kwargs))
+        connection = cache_nodes.connection(node, SECONDS)
         try:
             await connection.connect()
             await connection.send_command(*self._command)
@@ -92,7 +89,7 @@ class PoolAttempt(AsyncPoolAttempt):
         return in_thread(lambda: self._asking_here(node))
 
     def _asking_here(self, node: Any) -> None:
-        connection = node.connection_class(**_limited(node.connection_kwargs))
+        connection = cache_nodes.connection(node, SECONDS)
         try:
             connection.connect()
             connection.send_command(*self._command)
@@ -132,27 +129,6 @@ def _check(told: object) -> None:
         text = told.decode("latin-1") if isinstance(told, bytes) else told
         if "cluster_state:" in text and "cluster_state:ok" not in text:
             raise NotReached
-
-
-def _limited(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of a connection that tries once, and not for long."""
-    limited = {k: v for k, v in given.items() if not k.startswith(_OF_THE_POOL)}
-    limited.update(retry=None, retry_on_timeout=False, retry_on_error=[], socket_timeout=SECONDS)
-    if "path" not in given:
-        limited["socket_connect_timeout"] = SECONDS
-    return limited
-
-
-def _nodes(client: Any) -> list[Any]:
-    manager = client.nodes_manager
-    nodes = list((manager.nodes_cache or manager.startup_nodes).values())[:_MOST_NODES]
-    return [_pool_of(node) for node in nodes]
-
-
-def _pool_of(node: Any) -> Any:
-    """A node of an async cluster is something like a pool itself."""
-    connection = getattr(node, "redis_connection", None)
-    return node if connection is None else connection.connection_pool
 
 
 def _title(host: object, port: object, database: object) -> str:

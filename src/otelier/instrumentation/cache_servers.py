@@ -190,7 +190,7 @@ class Servers:
     def _at(self, address: tuple[Any, ...]) -> Server:
         server = self._by_address.get(address)
         if server is None:
-            server = Server(_about(*address), self._series, self._hits)
+            server = Server(about(*address), self._series, self._hits)
             if len(self._by_address) < _MOST_SERVERS:
                 self._by_address[address] = server
         return server
@@ -223,13 +223,13 @@ def of_cluster(client: Any) -> tuple[Any, ...]:
     return node.host, node.port, 0
 
 
-def _about(host: Any, port: Any, database: Any) -> dict[str, Any]:
-    about: dict[str, Any] = {
-        signals.DB_SYSTEM: commands.SYSTEM,
-        signals.DB_NAMESPACE: str(database),
-    }
+def about(host: Any, port: Any, database: Any = None) -> dict[str, Any]:
+    """Attributes of a server, and of a database of it."""
+    found: dict[str, Any] = {signals.DB_SYSTEM: commands.SYSTEM}
+    if database is not None:
+        found[signals.DB_NAMESPACE] = str(database)
     if host:
-        about[signals.SERVER_ADDRESS] = str(host)
+        found[signals.SERVER_ADDRESS] = str(host)
     if port:
-        about[signals.SERVER_PORT] = int(port)
-    return about
+        found[signals.SERVER_PORT] = int(port)
+    return found

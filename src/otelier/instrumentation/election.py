@@ -1,9 +1,9 @@
 """Which of the processes on a host tells what is true for all of them.
 
-Whoever holds a lock (flock) on a file in the folder for temporary files, one for each user of the
-system. It is asked for each time that there is something to tell, kept for the life of the process,
-and released by the system however that ends: another one has it at its next turn. A forked child
-lets go of what it has inherited, and its parent keeps it.
+Whoever holds a lock (flock) on a file in the folder for temporary files, one for what is told and
+each user of the system. It is asked for each time that there is something to tell, kept for the
+life of the process, and released by the system however that ends: another one has it at its next
+turn. A forked child lets go of what it has inherited, and its parent keeps it.
 
 Runs in the thread that delivers. Where no file can be locked, nobody tells.
 """
@@ -26,10 +26,11 @@ _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_N
 
 
 class Election:
-    """folder: where the lock is; None for that of temporary files."""
+    """folder: where the lock is; None for that of temporary files. what: is told."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, what: str = "host") -> None:
         self._folder = folder
+        self._what = what
         self._lock: int | None = None
         after_fork(self.forget)
 
@@ -49,7 +50,7 @@ class Election:
     def _locked(self) -> int | None:
         try:
             folder = self._folder or Path(tempfile.gettempdir())
-            lock = os.open(folder / f"otelier-host-{os.geteuid()}.lock", _FLAGS, 0o600)
+            lock = os.open(folder / f"otelier-{self._what}-{os.geteuid()}.lock", _FLAGS, 0o600)
         except OSError:
             return None
         try:
