@@ -28,6 +28,7 @@ from types import TracebackType
 from typing import Any
 
 from parts import Missing, free_ports
+from parts.maven import fetch
 
 VERSION = "9.2.0"
 ARTIFACT = f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{VERSION}:zip"
@@ -244,7 +245,7 @@ def distribution() -> Path:
         return unpacked
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        _fetch(Path(scratch))
+        fetch(ARTIFACT, Path(scratch), f"elasticsearch {VERSION}")
         archive = Path(scratch) / f"elasticsearch-{VERSION}.zip"
         with zipfile.ZipFile(archive) as packed:
             packed.extractall(scratch)
@@ -252,18 +253,6 @@ def distribution() -> Path:
             program.chmod(0o755)  # a zip as Python unpacks it knows no modes
         (Path(scratch) / unpacked.name).rename(unpacked)
     return unpacked
-
-
-def _fetch(folder: Path) -> None:
-    if not (maven := shutil.which("mvn")):
-        raise Missing(f"elasticsearch {VERSION}", "install Maven (mvn), which fetches it")
-    command = [maven, "-q", "-B", "dependency:copy", f"-Dartifact={ARTIFACT}"]
-    done = subprocess.run(
-        [*command, f"-DoutputDirectory={folder}"], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        first = (done.stdout.strip().splitlines() or ["no reason given"])[0]
-        raise Missing(f"elasticsearch {VERSION}", f"mvn must be able to fetch it; it said {first}")
 
 
 def java_home() -> Path:

@@ -101,8 +101,10 @@ _TABLE: Mapping[str, str] = {
     for name in names.split()
 }
 
-# Connection, authorization, resources, operator, system; the roll-backs and locks of others.
-_SQLSTATES: Final = frozenset(("08", "28", "3D", "40", "53", "55", "57", "58", "XX"))
+# Connection, authorization, resources, operator, system; the roll-backs and locks of others. 70 is
+# of MySQL: somebody has ended the connection or the query.
+_SQLSTATES: Final = frozenset(("08", "28", "3D", "40", "53", "55", "57", "58", "70", "XX"))
+_ANY_STATE: Final = "HY000"  # of MySQL, for a number that has no SQLSTATE of its own
 _ERRNOS: Final = frozenset(
     (
         *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EMFILE),
@@ -163,7 +165,7 @@ def _told(error: BaseException) -> str | None:
     """By a code of whoever has refused."""
     original = getattr(error, "orig", None) or error  # SQLAlchemy's has its driver's
     state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
-    if isinstance(state, str) and len(state) == 5:
+    if isinstance(state, str) and len(state) == 5 and state != _ANY_STATE:
         return INFRASTRUCTURE if state[:2] in _SQLSTATES else APPLICATION
     if getattr(original, "sqlite_errorcode", None) == _SQLITE_ERROR:
         return APPLICATION

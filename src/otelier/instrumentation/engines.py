@@ -207,14 +207,18 @@ def failure(error: BaseException, system: str) -> dict[str, str]:
 
 
 def status_code(error: BaseException, system: str) -> str | None:
-    """SQLSTATE of PostgreSQL's drivers, the number of MySQL's, the name of SQLite's."""
+    """SQLSTATE of PostgreSQL's drivers, the number of MySQL's, the name of SQLite's.
+
+    MySQL's drivers may have an SQLSTATE too, which is the same for many of its numbers.
+    """
+    first = error.args[0] if error.args else None
+    if system in _WITH_NUMBERS and isinstance(first, int) and not isinstance(first, bool):
+        return str(first)
     for name in ("sqlstate", "pgcode", "sqlite_errorname"):
         code = getattr(error, name, None)
         if isinstance(code, str) and _STATUS.fullmatch(code):
             return code
-    first = error.args[0] if error.args else None
-    is_number = isinstance(first, int) and not isinstance(first, bool)
-    return str(first) if is_number and system in _WITH_NUMBERS else None
+    return None
 
 
 def _is_dressed(statement: str, original: Any) -> bool:
