@@ -52,6 +52,9 @@ asyncpg.exceptions.UndefinedTableError: relation "deals" does not exist|authoriz
 max_tokens=4096 total_tokens=512|tokenizer=gpt2|secretary hired|passenger: 3|task-sk-very-long-branch-name-here
 price: $12 or $15|iban DE89370400440532013000|data:image/png;base64,iVBORw0KGgoAAAANSUhEUg|s3://bucket/key/part-1
 user 42 changed the password|password reset to be sent by mail|password is set to expire in 30 days
+cookies: 3 blocked|time code: 00:01:02|tokens: 512 left|password for user42 has expired
+password for bob was changed|password for the user bob is required|GET /reset/done 200|GET /verify/step-2 200
+POST /invitations/42/accept 204|/confirm/order-42|<b>&quot;5 &lt; 6&quot;</b>|GET /verify-email/550e8400/resend
 reset password to continue|token to be refreshed in 5 minutes|the secret to success is sleep
 secret to share with nobody|your access code is required|the country code is DE|exit code is 137
 status code is 404|the postal code is 10115|error code is E42|promo code is SUMMER20

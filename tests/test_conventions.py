@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -98,10 +99,10 @@ def _release(url: str) -> tuple[int, ...]:
 
 
 def test_the_file_is_as_it_is_made() -> None:
-    """Attributes are those of the packages, where these have been fetched."""
-    done = subprocess.run([sys.executable, MAKE, "--check"], timeout=60)
-    if done.returncode == 3:
-        pytest.skip("NOT TESTED: the Java packages have not been fetched; tests/conventions/make")
+    """Attributes are those of the packages, which Maven fetches."""
+    done = subprocess.run([sys.executable, MAKE, "--check"], timeout=300)
+    if done.returncode == 3 and not os.environ.get("CI"):
+        pytest.skip("NOT TESTED: the Java packages cannot be fetched: install Maven (mvn)")
     assert done.returncode == 0
 
 

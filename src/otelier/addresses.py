@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection
 from urllib.parse import unquote_plus, urlsplit
 
-from otelier.marks import REDACTED
+from otelier.marks import REDACTED, mark
 from otelier.secret_pairs import mask_pairs
 from otelier.secret_shapes import mask_issued
 
@@ -29,6 +29,12 @@ _QUOTED_USER = re.compile(
     r"(%2F%2F)(?:[^\s&'\"<>%@]|%(?!40|2F|3F|23))++%40(?=[\w.])", re.IGNORECASE
 )
 _PAIR = re.compile(r"[\w.%\[\]$-]{1,128}=")
+# What mails link to: `/reset/…`, `/verify-email/…`, with what nobody has typed behind it.
+_LINK = re.compile(
+    r"(/(?:reset|(?:verif[yi]|confirm|activat|unlock)[\w-]{0,24}|magic[\w-]{0,8}|invit(?:e|ation)s?"
+    r"|one-?time(?:-\w{1,16})?)/(?:[a-z]{2,8}/)?)"
+    r"(?=[A-Za-z_~.-]{0,64}\d)(?=[\d_~.-]{0,64}[A-Za-z])[\w~.-]{20,}+"
+)
 _LONGEST_WORD = 512
 
 
@@ -69,7 +75,9 @@ def mask_url(url: str) -> str:
 
 
 def mask_addresses(text: str) -> str:
-    """A text with the queries and users of all addresses in it masked."""
+    """A text with the queries, users and tokens of all addresses in it masked."""
+    if "/" in text and may_be_link(text):
+        text = _LINK.sub(rf"\1{mark('token')}", text)
     if "?" in text:
         text = _QUERY.sub(_query, text)
     if "@" in text and "/" in text:
@@ -77,6 +85,14 @@ def mask_addresses(text: str) -> str:
     if "%40" in text:
         text = _QUOTED_USER.sub(rf"\1{REDACTED}%3A{REDACTED}%40", text)
     return text
+
+
+def may_be_link(text: str) -> bool:
+    """Whether it has a part of a path that a token follows."""
+    return (
+        "/reset/" in text or "/verif" in text or "/confirm" in text or "/activat" in text
+        or "/unlock" in text or "/magic" in text or "/invit" in text or "/one" in text
+    )  # fmt: skip
 
 
 def _query(found: re.Match[str]) -> str:

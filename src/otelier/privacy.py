@@ -37,7 +37,7 @@ from otelier.secret_shapes import (
 )
 from otelier.secret_signs import is_suspect, may_have_pairs, may_have_sql, may_repeat
 from otelier.signals import REQUEST_ID, SESSION_ID, USER_ID
-from otelier.spelled import mask_spelled
+from otelier.spelled import mask_entities, mask_spelled
 from otelier.sql_tokens import ANY, GRAMMARS
 from otelier.store_commands import mask_command
 from otelier.torn import cut
@@ -136,6 +136,8 @@ _scanned = lru_cache(maxsize=2048)(_scan)
 def _masked(text: str) -> str:
     if "%" in text:
         text = mask_spelled(text, _masked)
+    if "&" in text:
+        text = mask_entities(text, _masked)
     lower = text.lower()
     found = mask_issued(_unrepeated(text, lower) if may_repeat(text) else text)
     if has_digits(found):

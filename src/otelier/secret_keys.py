@@ -181,11 +181,18 @@ def _is_value(item: Any) -> bool:
     return isinstance(item, (str, bytes)) and item[:1] not in ("-", b"-", "", b"")
 
 
+_NUMBER = re.compile(r"[\d.]{1,9}(?: [a-z]{2,16}){0,4}")
 _OF_A_REQUEST = re.compile(r"[^\s()]{8,}")
 
 
+_CLOCK = re.compile(r"\d{1,2}:\d\d(?:[:.]\d\d){0,2}")
+
+
 def is_harmless(kind: str | None, value: object) -> bool:
-    """Whether a signature is one of a function, or the name of a signal."""
+    """Whether a signature is one of a function, or the name of a signal; whether a code is a time
+    in a film."""
+    if kind == "code":
+        return _CLOCK.fullmatch(str(value)[:16]) is not None
     if kind != SIGNATURE:
         return False
     text = str(value)[:1024]
@@ -193,10 +200,10 @@ def is_harmless(kind: str | None, value: object) -> bool:
 
 
 def is_count(key: str, value: object) -> bool:
-    """Whether it says how many there are: `tokens=512`, `active_sessions: 3`."""
+    """Whether it says how many there are: `tokens=512`, `cookies: 3 blocked`."""
     words = [word.lower() for word in _BETWEEN.split(key[-_LONGEST:]) if word]
     if _COUNTED.isdisjoint(words[-2:]):
         return False
     if isinstance(value, str):
-        return len(value) <= 9 and value.replace(".", "", 1).isdigit()
+        return _NUMBER.fullmatch(value) is not None
     return isinstance(value, (int, float))

@@ -183,7 +183,7 @@ def _value(text: str, found: re.Match[str], kind: str) -> tuple[int, int, str | 
 
 
 def _is_other(found: re.Match[str], kind: str, value: str) -> bool:
-    return is_count(found["key"], value) or is_harmless(kind, value)
+    return is_count(found["key"], value.rstrip("'\"")) or is_harmless(kind, value)
 
 
 def _end_of_quoted(text: str, opening: re.Match[str]) -> int:

@@ -31,7 +31,8 @@ _SPOKEN = re.compile(
     rf"({_cased('password', 'passwd', 'passphrase', 'passcode', 'pwd', 'secret', 'token', 'api')}"
     r"|requirepass|masterauth|AUTH(?: \w{1,32})?|access|Access)"
     r"([ -]?(?:[Kk]ey|KEY|[Tt]oken))?(?<!\s)"
-    r"(?:( (?:is set to|is|was|of|set to|to|provided|given|used)):?|(?:-reset)?/)?"
+    r"(?:( (?:is set to|is|was|of|set to|to|provided|given|used"
+    r"|for (?:the )?(?:user |account )?[\w.@'-]{1,64}(?: is| was| set to)?)):?|(?:-reset)?/)?"
     r"(?:(?<=/)|[ \t]{1,4})(\\*+['\"])?+"
     r"((?(4)[^'\"\\\n]++|[^\s'\"\\;,/]++))"
 )

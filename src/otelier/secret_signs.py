@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from otelier.addresses import may_be_link
 from otelier.secret_shapes import has_digits
 
 # Such as are parts of ordinary words as well.
@@ -29,6 +30,7 @@ def is_suspect(text: str) -> bool:
         or ("." in text and ("ya29." in text or "hooks.sl" in text or "SG." in text))
         or "dapi" in text or "hv" in text
         or "assw" in text or "oken" in text or "ecret" in text or "$" in text
+        or ("/" in text and may_be_link(text))
         or "AUTH " in text or "irepass" in text or "ode is" in text
         or has_digits(text) is not None
     )  # fmt: skip

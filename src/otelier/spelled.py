@@ -1,4 +1,4 @@
-"""Secrets in words that are spelled out for a URL: forms, baggage, addresses within addresses.
+"""Secrets in what is spelled out: for a URL (forms, baggage, addresses within addresses), for HTML.
 
 Each part of a text that has a `%20` or the like is read as what it stands for, and masked as that;
 what is changed is spelled out again. Pure; any thread; parts do not overlap, and what is spelled
@@ -26,3 +26,17 @@ def mask_spelled(text: str, mask: Callable[[str], str]) -> str:
         return spell(shown, safe="[]:/" if "/" in found[0] else "[]:")
 
     return _PART.sub(masked, text)
+
+
+_QUOTES = (("&quot;", '"'), ("&#34;", '"'), ("&#x22;", '"'), ("&#39;", "'"), ("&#x27;", "'"))
+
+
+def mask_entities(text: str, mask: Callable[[str], str]) -> str:
+    """JSON in a page: what is masked there has quotes again in their place."""
+    plain = text
+    for entity, sign in _QUOTES:
+        plain = plain.replace(entity, sign)
+    if plain == text:
+        return text
+    shown = mask(plain)
+    return text if shown == plain else shown

@@ -486,3 +486,13 @@ def test_a_round_of_a_loop_that_is_gone() -> None:
 
     asyncio.run(leave())
     assert list(asyncio.run(ask(held.findings))) == []
+
+
+@pytest.mark.parametrize("of", [redis.Redis, redis.asyncio.Redis, redis.RedisCluster])
+def test_closures_can_be_walked(of: type[Any]) -> None:
+    """As fakeredis does, to find what `Redis.__init__` warns of: all that can be called in them
+    has closures too."""
+    waiting = [of.__init__]
+    while waiting:
+        cells = [cell.cell_contents for cell in waiting.pop().__closure__ or ()]
+        waiting += [each for each in cells if callable(each)]

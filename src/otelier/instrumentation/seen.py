@@ -18,6 +18,9 @@ from weakref import ref
 from otelier import _guard
 from otelier.instrumentation.observe import Patches
 
+Note = Callable[[Any, str, Any], None]
+"""Takes what is made, the module that makes it, and the arguments by name."""
+
 
 class Seen:
     """Objects of one kind, oldest first."""
@@ -50,10 +53,10 @@ def watch_engines(patches: Patches) -> None:
 def watch_clients(patches: Patches) -> None:
     """Of redis-py: by their pools, as many clients may share one, and clusters' by themselves."""
     for module, name, note in (
-        ("redis.client", "Redis", partial(_client, pools)),
-        ("redis.asyncio.client", "Redis", partial(_client, async_pools)),
-        ("redis.cluster", "RedisCluster", partial(_cluster, clusters)),
-        ("redis.asyncio.cluster", "RedisCluster", partial(_cluster, async_clusters)),
+        ("redis.client", "Redis", _client(pools)),
+        ("redis.asyncio.client", "Redis", _client(async_pools)),
+        ("redis.cluster", "RedisCluster", _cluster(clusters)),
+        ("redis.asyncio.cluster", "RedisCluster", _cluster(async_clusters)),
     ):
         patches.after_import(module, partial(_watch, patches, name, note))
 
@@ -62,19 +65,26 @@ def _engine(engine: Any, maker: str, given: Any) -> None:
     engines.add(engine)
 
 
-def _client(kept: Seen, client: Any, maker: str, given: Any) -> None:
-    is_inner = maker in _OF_REDIS_ITSELF
-    if not is_inner and (maker not in _SENTINELS or "connection_pool" in given):
-        kept.add(client.connection_pool)
+# Functions, no partials: fakeredis walks through the closures of `Redis.__init__`, ours too.
 
 
-def _cluster(kept: Seen, client: Any, maker: str, given: Any) -> None:
-    kept.add(client)
+def _client(kept: Seen) -> Note:
+    def note(client: Any, maker: str, given: Any) -> None:
+        is_inner = maker in _OF_REDIS_ITSELF
+        if not is_inner and (maker not in _SENTINELS or "connection_pool" in given):
+            kept.add(client.connection_pool)
+
+    return note
 
 
-def _watch(
-    patches: Patches, name: str, note: Callable[[Any, str, Any], None], module: ModuleType
-) -> None:
+def _cluster(kept: Seen) -> Note:
+    def note(client: Any, maker: str, given: Any) -> None:
+        kept.add(client)
+
+    return note
+
+
+def _watch(patches: Patches, name: str, note: Note, module: ModuleType) -> None:
     def make(original: Any) -> Any:
         @wraps(original)
         def init(made: Any, *args: Any, **given: Any) -> None:
