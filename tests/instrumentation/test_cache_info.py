@@ -237,3 +237,15 @@ def test_a_restart_is_no_negative_number() -> None:
     made = [counted.metric(0, reading, now) for now in (1, 2, 3, 4)]
     changes = [one.data.data_points[0].value for one in made if one is not None]  # type: ignore[union-attr]
     assert changes == [30, 4]
+
+
+def test_at_the_end_of_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No thread begins then: nothing is told, and nothing raised."""
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(cache_info.Asking, "start", refuse)
+    client = redis.Redis(host="127.0.0.1")
+    assert said(servers(), redis_signals.CLIENTS) == {}
+    del client

@@ -15,6 +15,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from threading import Lock, Thread
@@ -117,8 +118,10 @@ class Servers:
         self._asked = {key: asking for key, asking in self._asked.items() if asking.is_alive()}
         for address, ask in islice(self._found(), _MOST):
             if address not in self._asked and self._is_mine(address):
-                self._asked[address] = Asking(address, ask)
-                self._asked[address].start()
+                asking = Asking(address, ask)
+                with suppress(RuntimeError):  # the interpreter ends, and begins no thread any more
+                    asking.start()
+                    self._asked[address] = asking
         until = time.monotonic() + _WAIT
         for asking in self._asked.values():
             asking.join(max(0.0, until - time.monotonic()))
