@@ -6,12 +6,13 @@ Real parts: Redis, a Redis Cluster; one that hangs is stopped by a signal.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ import pytest
 import redis
 import redis.asyncio
 from opentelemetry.sdk.metrics.export import AggregationTemporality
+from redis.asyncio.sentinel import Sentinel as AsyncSentinel
+from redis.sentinel import Sentinel
 
 from otelier import _guard, redis_signals
 from otelier.instrumentation import cache_info, seen
@@ -30,6 +33,7 @@ from otelier.sdk.observed import LeanCounted
 from parts import free_ports
 from parts.redis import program, wait_for_answer
 from parts.redis_cluster import redis_cluster
+from parts.redis_sentinel import NAME, PASSWORD, redis_sentinel
 
 _DELTA = AggregationTemporality.DELTA
 
@@ -249,3 +253,16 @@ def test_at_the_end_of_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
     client = redis.Redis(host="127.0.0.1")
     assert said(servers(), redis_signals.CLIENTS) == {}
     del client
+
+
+def test_by_sentinels(part: Callable[[Any], Any]) -> None:
+    """A sync client's server is told of, by the name that the client knows. An async one is passed
+    over: whom it would ask for the address belongs to the app's loop."""
+    sentinel = part(redis_sentinel)
+    for make, expected in ((Sentinel, {NAME}), (AsyncSentinel, set())):
+        known = make([("127.0.0.1", sentinel.port)])
+        client = known.master_for(NAME, password=PASSWORD)
+        told = list(servers().reads[redis_signals.CLIENTS]())
+        assert {about["server.address"] for _, about in told} - {"127.0.0.1"} == expected
+        del client, known
+        gc.collect()

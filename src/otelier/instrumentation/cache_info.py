@@ -3,8 +3,11 @@
 Each server is asked when metrics are collected, once for all of them, on a connection of our own
 and in a thread of its own; of the processes of a host by the one that is elected for it. Who has
 not answered within half a second is left out of that collection, and has a thread of ours until its
-time-outs are over: the app, and delivery, wait for nothing else. A server that nobody can reach is
-no fault of ours and is not said; one that refuses (`NOPERM`, `NOAUTH`) is.
+time-outs are over: the app, and delivery, wait for nothing else.
+
+An async client that asks Sentinels or a provider of credentials is passed over: they belong to the
+app's loop. A server that nobody can reach is no fault of ours and is not said; one that refuses
+(`NOPERM`, `NOAUTH`) is.
 
 Source: Redis, command `INFO`.
 """
@@ -166,7 +169,8 @@ def _servers() -> Iterator[tuple[Address, Ask]]:
     ):
         of_clusters = (node for one in clusters for node in cache_nodes.nodes(one, _MOST))
         for node in (*pools, *of_clusters):
-            yield of_pool(node)[:2], partial(ask, node)
+            if ask is not _ask_async or not _needs_its_loop(node):
+                yield of_pool(node)[:2], partial(ask, node)
 
 
 def _ask(node: Any) -> Any:
@@ -177,6 +181,14 @@ def _ask(node: Any) -> Any:
         return connection.read_response()
     finally:
         connection.disconnect()
+
+
+def _needs_its_loop(node: Any) -> bool:
+    """Whether connecting would use what belongs to the app's loop: Sentinels' clients, a provider
+    of credentials."""
+    return hasattr(node, "sentinel_manager") or bool(
+        node.connection_kwargs.get("credential_provider")
+    )
 
 
 def _ask_async(node: Any) -> Any:
