@@ -25,7 +25,7 @@ def test_whose_it_is() -> None:
         f"{HERE}instrumentation/exchange.py": "otelier: request",
         f"{LIBRARIES}opentelemetry/sdk/trace/__init__.py": "opentelemetry",
         f"{LIBRARIES}sqlalchemy/engine/base.py": "sqlalchemy",
-        "/work/benchmarks/app/program.py": "the app",
+        "/somewhere/benchmarks/app/program.py": "the app",
         "/usr/lib/python3.11/asyncio/streams.py": "Python's library",
     }
     assert {file: bytecodes.part(file) for file in files} == files
