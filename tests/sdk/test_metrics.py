@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 import pytest
@@ -81,6 +83,30 @@ def test_a_histogram(place: int) -> None:
         lean, standard = meters.points(place)
         assert shape(lean.get("h", ())) == shape(standard.get("h", ()))
     assert lean["h"][0].count == (1 if place else len(VALUES) + 1)
+
+
+def test_measured_at_random() -> None:
+    """Many values at once, ends of buckets among them, fall where the SDK's do."""
+    meters, chance = Meters(), Random(5)
+    ends = (*BOUNDARIES, 0)
+    values = [chance.choice((*ends, chance.expovariate(1))) for _ in range(500)]
+    for histogram in meters.histograms:
+        record = histogram.series({})
+        for value in values:
+            record(value, None)
+    lean, standard = (found["h"][0] for found in meters.points(0))
+    assert lean.bucket_counts == list(standard.bucket_counts)
+    assert (lean.min, lean.max) == (min(values), max(values))
+
+
+def test_what_is_no_number() -> None:
+    """It is counted, and holds nothing up, though it has no place in any order."""
+    meters = Meters()
+    record = meters.histograms[0].series({})
+    for value in (1, math.nan, -math.inf, math.inf, math.nan):
+        record(value, None)
+    (point,) = meters.points(0)[0]["h"]
+    assert point.count == sum(point.bucket_counts) == 5
 
 
 @pytest.mark.parametrize("place", [0, 1])

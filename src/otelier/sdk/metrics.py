@@ -1,10 +1,10 @@
 """Measurements that cost an append, and what becomes of them.
 
-The thread that measures appends a value to a deque, which needs no lock; `Store.fold`, called by
-the worker every second or so, sorts the values into buckets. A series is one set of attributes of
-one instrument; whoever measures keeps the callable that `series` returned for it. Points come out
-as the SDK's own data classes, beside those of instruments that other people made: every reader
-and exporter gets both, in one request.
+The thread that measures appends a value to a deque (`metrics_series`), which needs no lock;
+`Store.fold`, called by the worker every second or so, sorts the values into buckets. Whoever
+measures keeps the callable that `series` returned for its attributes. Points come out as the SDK's
+own data classes, beside those of instruments that other people made: every reader and exporter
+gets both, in one request.
 
 On a provider that is not ours the same calls go through the API.
 
@@ -15,20 +15,17 @@ exemplars) and metrics data model.
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from operator import attrgetter
 from time import time_ns
 from typing import Any, Protocol
 
 from opentelemetry.metrics import Meter
-from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     Histogram,
-    HistogramDataPoint,
     Metric,
-    NumberDataPoint,
     ScopeMetrics,
     Sum,
 )
@@ -36,6 +33,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Span, set_span_in_context
 
 from otelier import _guard
+from otelier.sdk.metrics_series import Amounts, Values
 
 Record = Callable[[float, Span | None], None]
 Add = Callable[[int], None]
@@ -45,6 +43,7 @@ MOST_SERIES = 2000
 OVERFLOW: Attributes = {"otel.metric.overflow": True}
 
 _DELTA = AggregationTemporality.DELTA
+_is_waiting = attrgetter("waiting")
 
 
 class Distribution(Protocol):
@@ -151,14 +150,17 @@ class Store:
         self.lock = threading.Lock()
         """Taken where values are folded and read, never where they are recorded."""
         self._instruments: dict[InstrumentationScope, list[Any]] = {}
+        self._series: list[dict[Any, Any]] = []
+        """Those of each instrument, which keeps them here by their attributes."""
 
     def add(self, instrument: Any, meter: Any) -> None:
         self._instruments.setdefault(meter.otelier_scope, []).append(instrument)
+        self._series.append(instrument.by_attributes)
 
     def fold(self) -> None:
         """Sort what was recorded into its buckets."""
         with self.lock:
-            for series in self._all_series():
+            for series in filter(_is_waiting, self._all_series()):
                 _unbroken(series, series.fold)
 
     def collect(self, place: int) -> list[ScopeMetrics]:
@@ -182,8 +184,10 @@ class Store:
             series.forget()
 
     def _all_series(self) -> list[Any]:
-        instruments = [each for group in list(self._instruments.values()) for each in group]
-        return [series for each in instruments for series in list(each.by_attributes.values())]
+        # In C, as it is done at each look. `list` is one step of it, so that another thread may
+        # add a series meanwhile.
+        found = map(list, map(dict.values, filter(None, self._series)))
+        return list(chain.from_iterable(found))
 
 
 class _Instrument:
@@ -241,8 +245,12 @@ class LeanDistribution(_Instrument):
         self.boundaries = tuple(boundaries)
 
     def series(self, attributes: Attributes) -> Record:
-        record: Record = self._find(attributes, lambda kept: _Values(kept, self)).record
+        record: Record = self._find(attributes, self._make).record
         return record
+
+    def _make(self, attributes: Attributes) -> Values:
+        store = self.store
+        return Values(attributes, self.boundaries, len(store.readings), store.exemplars)
 
     def metric(self, place: int, reading: Reading, now: int) -> Metric | None:
         is_delta = reading.histograms is _DELTA
@@ -260,121 +268,16 @@ class LeanLevel(_Instrument):
         self._is_counter = is_counter
 
     def series(self, attributes: Attributes) -> Add:
-        add: Add = self._find(attributes, lambda kept: _Amounts(kept, self)).add
+        add: Add = self._find(attributes, self._make).add
         return add
+
+    def _make(self, attributes: Attributes) -> Amounts:
+        return Amounts(attributes, len(self.store.readings))
 
     def metric(self, place: int, reading: Reading, now: int) -> Metric | None:
         temporality = reading.counters if self._is_counter else reading.levels
         points = self._points(place, reading.since if temporality is _DELTA else 0, now)
         return self._metric(Sum(points, temporality, self._is_counter)) if points else None
-
-
-class _Buckets:
-    """What one reader has not been given yet, or has been given in all."""
-
-    def __init__(self, size: int) -> None:
-        self.counts = [0] * size
-        self.sum = 0.0
-        self.min = float("inf")
-        self.max = float("-inf")
-        self.exemplars: dict[int, Exemplar] = {}
-
-
-class _Values:
-    """One series of a histogram."""
-
-    def __init__(self, attributes: Attributes, of: LeanDistribution) -> None:
-        self._attributes = dict(attributes)
-        self._boundaries = of.boundaries
-        self._exemplars = of.store.exemplars
-        self._since = time_ns()
-        self._values: deque[tuple[float, Span | None]] = deque()
-        self._buckets = [self._empty() for _ in of.store.readings]
-        append = self._values.append
-
-        def record(value: float, span: Span | None) -> None:
-            append((value, span))
-
-        self.record = record
-
-    def fold(self) -> None:
-        taken = [self._values.popleft() for _ in range(len(self._values))]
-        if not taken:
-            return
-        values = [value for value, _ in taken]
-        places = [bisect_left(self._boundaries, value) for value in values]
-        for buckets in self._buckets:
-            buckets.sum += sum(values)
-            buckets.min = min(buckets.min, *values)
-            buckets.max = max(buckets.max, *values)
-            counts = buckets.counts
-            for place in places:
-                counts[place] += 1
-            if self._exemplars and not buckets.exemplars.keys() >= set(places):
-                _keep_exemplars(buckets, places, taken)
-
-    def point(self, place: int, since: int, now: int) -> HistogramDataPoint | None:
-        """since: for a delta, when it began; 0 for everything so far."""
-        buckets = self._buckets[place]
-        count = sum(buckets.counts)
-        if not count:
-            return None
-        if since:
-            self._buckets[place] = self._empty()
-        exemplars = list(buckets.exemplars.values())
-        buckets.exemplars = {}
-        return HistogramDataPoint(
-            self._attributes,
-            max(since, self._since) if since else self._since,
-            now,
-            count,
-            buckets.sum,
-            list(buckets.counts),
-            self._boundaries,
-            buckets.min,
-            buckets.max,
-            exemplars,
-        )
-
-    def forget(self) -> None:
-        self._values.clear()
-        self._since = time_ns()
-        self._buckets = [self._empty() for _ in self._buckets]
-
-    def _empty(self) -> _Buckets:
-        return _Buckets(len(self._boundaries) + 1)
-
-
-class _Amounts:
-    """One series of a counter of either kind."""
-
-    def __init__(self, attributes: Attributes, of: LeanLevel) -> None:
-        self._attributes = dict(attributes)
-        self._since = time_ns()
-        self._amounts: deque[int] = deque()
-        self._total = 0
-        self._given: list[int | None] = [None for _ in of.store.readings]
-        self.add: Add = self._amounts.append
-
-    def fold(self) -> None:
-        amounts = self._amounts
-        for _ in range(len(amounts)):
-            self._total += amounts.popleft()
-
-    def point(self, place: int, since: int, now: int) -> NumberDataPoint | None:
-        given = self._given[place]
-        self._given[place] = self._total
-        value = self._total - (given or 0) if since else self._total
-        if since and given is not None and not value:
-            return None
-        begun = max(since, self._since) if since else self._since
-        return NumberDataPoint(self._attributes, begun, now, value)
-
-    def forget(self) -> None:
-        self._amounts.clear()
-        self._total = 0
-        self._since = time_ns()
-        self._given = [None for _ in self._given]
 
 
 def _unbroken(series: Any, do: Callable[..., Any], *given: Any) -> Any:
@@ -385,16 +288,3 @@ def _unbroken(series: Any, do: Callable[..., Any], *given: Any) -> Any:
         _guard.fault("counting measurements", error)
         series.forget()
         return None
-
-
-def _keep_exemplars(
-    buckets: _Buckets, places: Sequence[int], taken: Sequence[tuple[float, Span | None]]
-) -> None:
-    """One of each bucket and reading is enough."""
-    for place, (value, span) in zip(places, taken, strict=True):
-        if span is None or place in buckets.exemplars:
-            continue
-        context = span.get_span_context()
-        if context.trace_flags.sampled:
-            at = getattr(span, "ended_at", 0) or time_ns()
-            buckets.exemplars[place] = Exemplar({}, value, at, context.span_id, context.trace_id)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import time_ns
-from typing import Any
+from typing import Any, ClassVar
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.sdk.metrics.export import (
@@ -65,7 +65,9 @@ def observe(
 
 
 class LeanObserved:
-    """One instrument; to its store it is the only series of itself."""
+    """One instrument; to its store it is the only series of itself, in which nothing waits."""
+
+    waiting: ClassVar[Sequence[Any]] = ()
 
     def __init__(
         self, name: str, unit: str, description: str, read: Read, is_own: bool = True
@@ -76,10 +78,7 @@ class LeanObserved:
         self._read = read
         self._is_own = is_own
         self._since = time_ns()
-        self.by_attributes: Mapping[str, LeanObserved] = {name: self}
-
-    def fold(self) -> None:
-        """There is nothing to sort."""
+        self.by_attributes: dict[Any, Any] = {name: self}
 
     def forget(self) -> None:
         """After a fork."""
