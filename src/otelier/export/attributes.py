@@ -27,7 +27,8 @@ from otelier.signals import REQUEST_ID, SESSION_ID, USER_ID
 from otelier.torn import cut
 
 LIMITS: Final = Limits()
-_ENOUGH: Final = LIMITS.value + 1024  # a secret that a limit cuts in two is still one
+_LONGEST: Final = LIMITS.value
+_ENOUGH: Final = _LONGEST + 1024  # a secret that a limit cuts in two is still one
 
 Parts = list[bytes]
 Openings = tuple[bytes, ...]
@@ -70,8 +71,9 @@ class Place(NamedTuple):
     kept_as: str
 
 
+_LOG_TAG: Final = b"\x32"
 ON_SPAN: Final = Place(openings(b"\x4a"), 0, "on_span")
-ON_LOG: Final = Place(openings(b"\x32"), 1, "on_log")
+ON_LOG: Final = Place(openings(_LOG_TAG), 1, "on_log")
 
 
 def write(  # noqa: C901  # one loop: calls in it cost more than the rest
@@ -90,7 +92,7 @@ def write(  # noqa: C901  # one loop: calls in it cost more than the rest
                 value = _masked(key, value, attributes)
                 kind = type(value)
         elif kind is str:
-            value = mask_text(value if len(value) <= LIMITS.value else cut(value, _ENOUGH))
+            value = mask_text(value if len(value) <= _LONGEST else cut(value, _ENOUGH))
         if kind is str:
             try:
                 content = value.encode()
@@ -153,7 +155,7 @@ def write_all(
             return _write_merged(parts, heads, preset, extra, box)
         parts.append(constant)
     if box is not None:
-        parts.append((box.encoded or _keep_ids(box))[position])
+        parts.append((box.encoded or keep_ids(box))[position])
     if extra:
         write(parts, heads, extra)
     return None
@@ -202,10 +204,13 @@ def _keep(preset: Preset, place: Place) -> bytes | None:
     return made
 
 
-def _keep_ids(box: RequestContext) -> tuple[bytes, bytes]:
+def keep_ids(box: RequestContext) -> tuple[bytes, bytes]:
+    """A request's ids on a span and on a log record, from now on with it."""
     ids = box.attributes()
-    made = fields(ON_SPAN.openings, ids), fields(ON_LOG.openings, ids)
-    box.encoded = made
+    on_span = fields(ON_SPAN.openings, ids)
+    # Of the request's own id alone, as most requests have it, only the tag is another.
+    on_log = fields(ON_LOG.openings, ids) if len(ids) > 1 else _LOG_TAG + on_span[1:]
+    made = box.encoded = on_span, on_log
     if box.attributes() != ids:  # the app has changed them meanwhile
         box.encoded = None
     return made

@@ -13,7 +13,7 @@ Source: opentelemetry-proto, collector/*/v1; the three requests have the same nu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,7 +47,8 @@ def _forget() -> None:
 
 privacy.changed.append(_forget)
 
-Encode = Callable[[Any], bytes]
+Encode = Callable[[Any], tuple[Any, bytes]]
+"""From a record to its scope and its bytes."""
 
 
 @dataclass(frozen=True)
@@ -88,26 +89,36 @@ def metrics(data: MetricsData) -> Encoded:
 def _records(
     signal: str, resource: Resource, records: Iterable[Any], lean: Encode, standard: Encode
 ) -> Encoded:
+    batch = list(records)
+    encode = lean if _are_lean(batch) else _either(lean, standard)
     by_scope: dict[bytes, Parts] = {}
-    by_object: dict[int, tuple[Any, Parts]] = {}  # holds the scopes, so that an id is of one only
-    count = refused = 0
-    for record in records:
+    by_object: dict[int, Parts] = {}
+    held = []  # the scopes, so that an id is of one only
+    known = by_object.get
+    refused = 0
+    for record in batch:
         try:
-            if getattr(record, "lean", False):
-                body, scope = lean(record), record.scope
-            else:
-                body, scope = standard(record), record.instrumentation_scope
-            size, number = len(body), id(scope)
-            if number not in by_object:
-                by_object[number] = scope, by_scope.setdefault(_scope(scope), [])
+            scope, body = encode(record)
+            parts = known(id(scope))
+            if parts is None:
+                parts = by_object[id(scope)] = by_scope.setdefault(_scope(scope), [])
+                held.append(scope)
         except Exception as error:
             refused += 1
             _guard.fault(f"encoding {signal}", error)
             continue
-        parts = by_object[number][1]
+        size = len(body)
         parts += (_RECORD, VARINTS[size] if size < _SMALL else varint(size), body)
-        count += 1
-    return Encoded(_request(resource, by_scope), count, refused)
+    return Encoded(_request(resource, by_scope), len(batch) - refused, refused)
+
+
+def _are_lean(batch: Sequence[Any]) -> bool:
+    """Asked of a whole batch: nearly all are of one or two classes."""
+    return all(getattr(kind, "lean", False) for kind in set(map(type, batch)))
+
+
+def _either(lean: Encode, standard: Encode) -> Encode:
+    return lambda record: (lean if getattr(record, "lean", False) else standard)(record)
 
 
 def _request(resource: Any, by_scope: dict[bytes, Parts]) -> bytes:

@@ -9,7 +9,16 @@ import struct
 from typing import Any, Final
 
 from otelier.export.anyvalue import masked_value
-from otelier.export.attributes import LIMITS, ON_LOG, TEXTS, Parts, plain, write, write_all
+from otelier.export.attributes import (
+    LIMITS,
+    ON_LOG,
+    TEXTS,
+    Parts,
+    keep_ids,
+    plain,
+    write,
+    write_all,
+)
 from otelier.export.wire import count_field, field, text_field, unsigned, varint
 from otelier.privacy import Masked, mask_name
 
@@ -20,28 +29,37 @@ _times: Final = struct.Struct("<BQBQBI").pack
 _ids: Final = struct.Struct(">H16sHQ").pack
 
 _BODY, _EVENT_NAME = b"\x2a", b"\x62"
+_SHORT: Final = len(TEXTS)
 
 _MOST_SEVERITIES: Final = 256
 _known_severities: dict[tuple[Any, Any], bytes] = {}
 
 
-def lean(log: Any) -> bytes:
-    """A `LeanLog`."""
+def lean(log: Any) -> tuple[Any, bytes]:
+    """The scope and the content of a `LeanLog`."""
     severity = log.severity_number, log.severity_text
-    parts = [
-        _bounded_times(log.time, log.observed, log.flags),
-        _known_severities.get(severity) or _severity(severity),
-    ]
+    preset, box, trace_id, span_id = log.preset, log.box, log.trace_id, log.span_id
+    try:
+        times = _times(0x09, log.time, 0x59, log.observed, 0x45, log.flags)
+    except struct.error:
+        times = _bounded_times(log.time, log.observed, log.flags)
+    parts = [times, _known_severities.get(severity) or _severity(severity)]
     _write_body(parts, log.body)
-    write_all(parts, ON_LOG, log.preset, log.extra, log.box)
-    _write_ids(parts, log.trace_id, log.span_id)
+    if log.extra or preset is None or box is None or (constant := preset.on_log) is None:
+        write_all(parts, ON_LOG, preset, log.extra, box)
+    else:
+        parts += (constant, (box.encoded or keep_ids(box))[1])
+    if trace_id and span_id:
+        parts.append(_ids(0x4A10, trace_id.to_bytes(16, "big"), 0x5208, span_id))
+    else:
+        _write_ids(parts, trace_id, span_id)
     if log.event_name:
         parts.append(_event_name(log.event_name))
-    return b"".join(parts)
+    return log.scope, b"".join(parts)
 
 
-def standard(readable: Any) -> bytes:
-    """A `ReadableLogRecord` or `ReadWriteLogRecord` of the SDK."""
+def standard(readable: Any) -> tuple[Any, bytes]:
+    """Those of a `ReadableLogRecord` or `ReadWriteLogRecord` of the SDK."""
     log = readable.log_record
     parts = [
         _bounded_times(log.timestamp, log.observed_timestamp, log.trace_flags),
@@ -52,7 +70,7 @@ def standard(readable: Any) -> bytes:
     parts.append(count_field(b"\x38", readable.dropped_attributes))
     _write_ids(parts, log.trace_id, log.span_id)
     parts.append(_event_name(log.event_name))
-    return b"".join(parts)
+    return readable.instrumentation_scope, b"".join(parts)
 
 
 def _event_name(name: Any) -> bytes:
@@ -60,11 +78,9 @@ def _event_name(name: Any) -> bytes:
 
 
 def _bounded_times(time: Any, observed: Any, flags: Any) -> bytes:
-    try:
-        return _times(0x09, time, 0x59, observed, 0x45, flags)
-    except struct.error:  # None, or whatever the app took for nanoseconds
-        time, observed, flags = unsigned(time), unsigned(observed), unsigned(flags, _U32)
-        return _times(0x09, time, 0x59, observed, 0x45, flags)
+    """Of times that may be None, or whatever the app took for nanoseconds."""
+    time, observed, flags = unsigned(time), unsigned(observed), unsigned(flags, _U32)
+    return _times(0x09, time, 0x59, observed, 0x45, flags)
 
 
 def _severity(severity: tuple[Any, Any]) -> bytes:
@@ -80,19 +96,21 @@ def _severity(severity: tuple[Any, Any]) -> bytes:
 
 def _write_body(parts: Parts, body: Any) -> None:
     kind = type(body)
-    if (kind is Masked or kind is str) and len(body) <= len(TEXTS) and body.isascii():
-        body = str(body) if kind is Masked else mask_name("body", body)
-        if type(body) is str and len(body) < len(TEXTS) and body.isascii():
-            parts += (_BODY, TEXTS[len(body)], body.encode())
+    if (kind is Masked or kind is str) and len(body) < _SHORT:
+        text = body if kind is Masked else mask_name("body", body)
+        try:
+            content = text.encode()
+            parts += (_BODY, TEXTS[len(content)], content)
+        except (AttributeError, IndexError, UnicodeEncodeError):
+            pass  # a rule of the user's has made something else of it, or it is no plain text
+        else:
             return
     parts.append(field(_BODY, masked_value(body, LIMITS.body, "body")))
 
 
 def _write_ids(parts: Parts, trace_id: int, span_id: int) -> None:
     """Each only where there is one."""
-    if trace_id and span_id:
-        parts.append(_ids(0x4A10, trace_id.to_bytes(16, "big"), 0x5208, span_id))
-    elif trace_id:
+    if trace_id:
         parts.append(b"\x4a\x10" + trace_id.to_bytes(16, "big"))
-    elif span_id:
+    if span_id:
         parts.append(b"\x52\x08" + span_id.to_bytes(8, "big"))

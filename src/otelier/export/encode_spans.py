@@ -20,6 +20,7 @@ from otelier.export.attributes import (
     ON_SPAN,
     Parts,
     fields,
+    keep_ids,
     openings,
     plain,
     write,
@@ -54,38 +55,42 @@ Event = tuple[Any, Any, Any, Any]
 Link = tuple[Any, Any, Any]
 
 
-def lean(span: Any) -> bytes:
-    """A span with the attributes of the lean lane."""
-    parent = span.parent_id
+def lean(span: Any) -> tuple[Any, bytes]:
+    """The scope and the content of a span with the attributes of the lean lane."""
+    parent, preset, box = span.parent_id, span.preset, span.box
     trace = span.trace_id.to_bytes(16, "big")
-    title = span.title if type(span.title) is str else _text(span.title)
     try:
         times = _times(
             0x0185, span.flags, 0x30, span.kind_number, 0x39, span.started_at, 0x41, span.ended_at
         )
-    except struct.error:
+        name = _known_names.get(span.title) or _name(span.title)
+    except Exception:  # whatever the app took for nanoseconds, or for a name
         times = _bounded_times(span.flags, span.kind_number, span.started_at, span.ended_at)
+        name = _name(span.title)
     parts = [
         _child(0x0A10, trace, 0x1208, span.span_id, 0x2208, parent)
         if parent
         else _root(0x0A10, trace, 0x1208, span.span_id),
         times,
-        _known_names.get(title) or _name(title),
+        name,
+        _status(span.status_number, span.status_text) if span.status_number else _UNSET,
     ]
-    write_all(parts, ON_SPAN, span.preset, span.extra, span.box, span.closing)
-    if span.trace_state_text:
-        parts.append(text_field(_STATE, mask_text(span.trace_state_text), LIMITS.value))
-    if span.event_list:
-        _write_events(parts, span.event_list)
-    if span.link_list:
-        _write_links(parts, span.link_list)
-    parts.append(_status(span.status_number, span.status_text) if span.status_number else _UNSET)
-    if span.dropped is not None:
-        _write_dropped(parts, *span.dropped)
-    return b"".join(parts)
+    if (
+        span.extra
+        or span.closing is not None
+        or preset is None
+        or box is None
+        or (constant := preset.on_span) is None
+    ):
+        write_all(parts, ON_SPAN, preset, span.extra, box, span.closing)
+    else:
+        parts += (constant, (box.encoded or keep_ids(box))[0])
+    if span.trace_state_text or span.event_list or span.link_list or span.dropped:
+        _write_rest(parts, span)
+    return span.tracer.scope, b"".join(parts)
 
 
-def standard(span: Any) -> bytes:
+def standard(span: Any) -> tuple[Any, bytes]:
     """A `ReadableSpan` of the SDK."""
     context, parent, status = span.get_span_context(), span.parent, span.status
     trace = unsigned(context.trace_id, _U128).to_bytes(16, "big")
@@ -111,7 +116,17 @@ def standard(span: Any) -> bytes:
     if status is not None:
         parts.append(_status(status.status_code.value, status.description))
     _write_dropped(parts, span.dropped_attributes, span.dropped_events, span.dropped_links)
-    return b"".join(parts)
+    return span.instrumentation_scope, b"".join(parts)
+
+
+def _write_rest(parts: Parts, span: Any) -> None:
+    """What few lean spans have."""
+    if span.trace_state_text:
+        parts.append(text_field(_STATE, mask_text(span.trace_state_text), LIMITS.value))
+    _write_events(parts, span.event_list or ())
+    _write_links(parts, span.link_list or ())
+    if span.dropped is not None:
+        _write_dropped(parts, *span.dropped)
 
 
 def _bounded_times(flags: Any, kind: int, start: Any, end: Any) -> bytes:
@@ -127,7 +142,8 @@ def _text(name: Any) -> str:
     return name if type(name) is str else shown(name, LIMITS.value)
 
 
-def _name(name: str) -> bytes:
+def _name(title: Any) -> bytes:
+    name = _text(title)
     made = text_field(_NAME, mask_name("name", name), LIMITS.value) or _NAME + b"\x00"
     if len(name) <= _LONGEST_NAME:
         if len(_known_names) >= _MOST_NAMES:  # names that are data
