@@ -11,6 +11,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from urllib.parse import SplitResult, unquote, urlsplit
 
 SIGNALS = ("traces", "metrics", "logs")
@@ -41,11 +42,11 @@ class Target:
     proxy: str | None = field(default=None, repr=False)
     variable: str = f"{_PREFIX}ENDPOINT"
 
-    @property
+    @cached_property
     def parts(self) -> SplitResult:
         return urlsplit(self.url)
 
-    @property
+    @cached_property
     def is_remote(self) -> bool:
         """Whether it is on another machine, or may be."""
         return not _is_loopback(self.parts.hostname or "")
@@ -56,7 +57,7 @@ class Target:
         host = self.parts.netloc.rpartition("@")[2]
         return f"{self.variable}='{self.parts.scheme}://{host}{self.parts.path}'"
 
-    @property
+    @cached_property
     def place(self) -> tuple[str | None, ...]:
         """Equal for targets that can share a connection."""
         host = self.parts.netloc.rpartition("@")[2]
