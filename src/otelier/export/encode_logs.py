@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import Any, Final
 
-from otelier.export.anyvalue import masked_value
+from otelier.export.anyvalue import STRING, masked_value
 from otelier.export.attributes import (
     LIMITS,
     ON_LOG,
@@ -96,15 +96,20 @@ def _severity(severity: tuple[Any, Any]) -> bytes:
 
 def _write_body(parts: Parts, body: Any) -> None:
     kind = type(body)
-    if (kind is Masked or kind is str) and len(body) < _SHORT:
+    if (kind is Masked or kind is str) and len(body) <= LIMITS.body:
         text = body if kind is Masked else mask_name("body", body)
         try:
             content = text.encode()
-            parts += (_BODY, TEXTS[len(content)], content)
-        except (AttributeError, IndexError, UnicodeEncodeError):
+        except (AttributeError, UnicodeEncodeError):
             pass  # a rule of the user's has made something else of it, or it is no plain text
         else:
-            return
+            size = len(content)
+            if size < _SHORT:
+                parts += (_BODY, TEXTS[size], content)
+                return
+            if len(text) <= LIMITS.body:
+                parts.append(field(_BODY, field(STRING, content)))
+                return
     parts.append(field(_BODY, masked_value(body, LIMITS.body, "body")))
 
 
