@@ -60,27 +60,30 @@ class Values:
     def fold(self) -> None:
         taken = _taken(self.waiting)
         values = sorted([value for value, _ in taken])
-        total, counts = sum(values), self._counted(values)
+        least, most = values[0], values[-1]
+        total, found = sum(values), self._counted(values)
         for buckets in self._buckets:
             buckets.sum += total
-            buckets.min = min(buckets.min, values[0])
-            buckets.max = max(buckets.max, values[-1])
-            for place, count in counts.items():
+            if least < buckets.min:
+                buckets.min = least
+            if most > buckets.max:
+                buckets.max = most
+            for place, count in found:
                 buckets.counts[place] += count
-            if self._exemplars and (missing := counts.keys() - buckets.exemplars.keys()):
+            if self._exemplars and (missing := dict(found).keys() - buckets.exemplars.keys()):
                 self._keep_exemplars(buckets, missing, taken)
 
-    def _counted(self, values: Sequence[float]) -> dict[int, int]:
-        """How many are in each bucket that has some; sorted, so a step takes a whole bucket."""
-        counts: dict[int, int] = {}
-        begin, ends = 0, self._ends
-        while begin < len(values):
+    def _counted(self, values: Sequence[float]) -> list[tuple[int, int]]:
+        """Buckets and how many are in each; of sorted values a step takes a whole bucket."""
+        found = []
+        begin, ends, size = 0, self._ends, len(values)
+        while begin < size:
             place = bisect_left(ends, values[begin])
             # From the next one: a NaN is in no order, and must not hold it up.
             end = bisect_right(values, ends[place], begin + 1)
-            counts[place] = counts.get(place, 0) + end - begin
+            found.append((place, end - begin))
             begin = end
-        return counts
+        return found
 
     def _keep_exemplars(
         self,
