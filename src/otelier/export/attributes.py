@@ -49,6 +49,10 @@ _IDS: Final = frozenset((REQUEST_ID, USER_ID, SESSION_ID))
 TEXTS: Final = tuple(VARINTS[size + 2] + STRING + VARINTS[size] for size in range(_SHORT))
 """What stands before a short text in a field that holds an `AnyValue`."""
 
+# The same of a request's own id, after its tag.
+_ID: Final = field(b"\x0a", REQUEST_ID.encode()) + b"\x12"
+_ID_HEADS: Final = tuple(VARINTS[len(_ID) + 3 + size] + _ID + TEXTS[size] for size in range(_SHORT))
+
 # A field with a small number, after its tag.
 _NUMBERS: Final = tuple(
     VARINTS[1 + len(VARINTS[number])] + INT + VARINTS[number] for number in range(_FEW)
@@ -71,8 +75,8 @@ class Place(NamedTuple):
     kept_as: str
 
 
-_LOG_TAG: Final = b"\x32"
-ON_SPAN: Final = Place(openings(b"\x4a"), 0, "on_span")
+_SPAN_TAG, _LOG_TAG = b"\x4a", b"\x32"
+ON_SPAN: Final = Place(openings(_SPAN_TAG), 0, "on_span")
 ON_LOG: Final = Place(openings(_LOG_TAG), 1, "on_log")
 
 
@@ -143,7 +147,9 @@ def write_all(
     `preset`, `extra`, `closing`, which shares no name with the first two."""
     heads, position, kept_as = place
     if closing is not None:
-        return _write_closed(parts, place, preset, extra, box, closing)
+        extra = _unless_closed(parts, place, preset, extra, box, closing)
+        if extra is None:
+            return None
     if extra and (
         (box is not None and _meets(box, extra))
         or (preset is not None and not preset.keys().isdisjoint(extra))
@@ -161,20 +167,22 @@ def write_all(
     return None
 
 
-def _write_closed(
+def _unless_closed(
     parts: Parts,
     place: Place,
     preset: Preset | None,
     extra: Mapping[str, Any] | None,
     box: RequestContext | None,
     closing: Preset,
-) -> None:
+) -> Mapping[str, Any] | None:
+    """Add those that it ended with; what is left of `extra`, None if all is written already."""
     if box is not None and box.bound is not None and _meets(box, closing):
-        return _write_merged(parts, place.openings, preset, {**(extra or {}), **closing}, box)
-    if extra and not closing.keys().isdisjoint(extra):
-        extra = {name: extra[name] for name in extra if name not in closing}
+        _write_merged(parts, place.openings, preset, {**(extra or {}), **closing}, box)
+        return None
     parts.append(getattr(closing, place.kept_as) or _keep(closing, place) or b"")
-    return write_all(parts, place, preset, extra, box)
+    if not extra or closing.keys().isdisjoint(extra):
+        return extra or {}
+    return {name: extra[name] for name in extra if name not in closing}
 
 
 def _meets(box: RequestContext, attributes: Mapping[str, Any]) -> bool:
@@ -207,10 +215,13 @@ def _keep(preset: Preset, place: Place) -> bytes | None:
 def keep_ids(box: RequestContext) -> tuple[bytes, bytes]:
     """A request's ids on a span and on a log record, from now on with it."""
     ids = box.attributes()
-    on_span = fields(ON_SPAN.openings, ids)
-    # Of the request's own id alone, as most requests have it, only the tag is another.
-    on_log = fields(ON_LOG.openings, ids) if len(ids) > 1 else _LOG_TAG + on_span[1:]
-    made = box.encoded = on_span, on_log
+    text = utf8(box.request_id)
+    if len(ids) == 1 and len(text) < _SHORT:  # most requests have no other
+        rest = _ID_HEADS[len(text)] + text
+        made = _SPAN_TAG + rest, _LOG_TAG + rest
+    else:
+        made = fields(ON_SPAN.openings, ids), fields(ON_LOG.openings, ids)
+    box.encoded = made
     if box.attributes() != ids:  # the app has changed them meanwhile
         box.encoded = None
     return made

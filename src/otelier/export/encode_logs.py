@@ -29,7 +29,7 @@ _times: Final = struct.Struct("<BQBQBI").pack
 _ids: Final = struct.Struct(">H16sHQ").pack
 
 _BODY, _EVENT_NAME = b"\x2a", b"\x62"
-_SHORT: Final = len(TEXTS)
+_SHORT, _LONGEST = len(TEXTS), LIMITS.body
 
 _MOST_SEVERITIES: Final = 256
 _known_severities: dict[tuple[Any, Any], bytes] = {}
@@ -96,8 +96,8 @@ def _severity(severity: tuple[Any, Any]) -> bytes:
 
 def _write_body(parts: Parts, body: Any) -> None:
     kind = type(body)
-    if (kind is Masked or kind is str) and len(body) <= LIMITS.body:
-        text = body if kind is Masked else mask_name("body", body)
+    if (kind is str or kind is Masked) and len(body) <= _LONGEST:
+        text = mask_name("body", body) if kind is str else body
         try:
             content = text.encode()
         except (AttributeError, UnicodeEncodeError):
@@ -107,7 +107,7 @@ def _write_body(parts: Parts, body: Any) -> None:
             if size < _SHORT:
                 parts += (_BODY, TEXTS[size], content)
                 return
-            if len(text) <= LIMITS.body:
+            if len(text) <= _LONGEST:
                 parts.append(field(_BODY, field(STRING, content)))
                 return
     parts.append(field(_BODY, masked_value(body, LIMITS.body, "body")))
