@@ -38,7 +38,7 @@ _known_severities: dict[tuple[Any, Any], bytes] = {}
 def lean(log: Any) -> tuple[Any, bytes]:
     """The scope and the content of a `LeanLog`."""
     severity = log.severity_number, log.severity_text
-    preset, box, trace_id, span_id = log.preset, log.box, log.trace_id, log.span_id
+    preset, box = log.preset, log.box
     try:
         times = _times(0x09, log.time, 0x59, log.observed, 0x45, log.flags)
     except struct.error:
@@ -49,10 +49,10 @@ def lean(log: Any) -> tuple[Any, bytes]:
         write_all(parts, ON_LOG, preset, log.extra, box)
     else:
         parts += (constant, (box.encoded or keep_ids(box))[1])
-    if trace_id and span_id:
-        parts.append(_ids(0x4A10, trace_id.to_bytes(16, "big"), 0x5208, span_id))
+    if log.trace_id and log.span_id:
+        parts.append(_ids(0x4A10, log.trace_id.to_bytes(16, "big"), 0x5208, log.span_id))
     else:
-        _write_ids(parts, trace_id, span_id)
+        _write_ids(parts, log.trace_id, log.span_id)
     if log.event_name:
         parts.append(_event_name(log.event_name))
     return log.scope, b"".join(parts)
