@@ -200,7 +200,7 @@ def test_a_time_that_is_none(time: Any) -> None:
     assert logs(record)[1] == 0
 
 
-@pytest.mark.parametrize("name", [None, "", 5, Mute, "a\ud800", "n" * 10**5], ids=range(6))
+@pytest.mark.parametrize("name", [None, "", 5, [5], Mute, "a\ud800", "n" * 10**5], ids=range(7))
 def test_a_name_that_is_none(name: Any) -> None:
     """Or not text, or too long."""
     lean = lean_span()
