@@ -23,7 +23,7 @@ from otelier.signals import REQUEST_ID, SESSION_ID, USER_ID
 
 SCOPE_KEY = "otelier.request"
 
-_62_BITS = (1 << 62) - 1
+_VERSION_AND_VARIANT = 7 << 76 | 2 << 62
 _VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 SAID = -1
@@ -55,9 +55,11 @@ class RequestContext:
     """Ids and bound values as attributes of a span and of a log record; the encoder keeps them
     here."""
     as_fields: tuple[object, tuple[int, ...], str] | None = None
-    """Ids as fields of a line, by what names, beside which trace and span; lines keep them here."""
+    """Ids as fields of a line: whose lines, trace and span, and the text; lines keep them here."""
     mount_prefix = ""
     route: str | None = None
+    routed_by: object = None
+    """The route that has told it."""
     broken_by: BaseException | None = None
     """What broke off an answer that middleware ends as if it were whole."""
     handled: BaseException | None = None
@@ -180,7 +182,6 @@ def valid_request_id(value: bytes | None) -> str | None:
 def new_request_id() -> str:
     """A UUID of version 7 (RFC 9562, section 5.7): sorts by time, 74 random bits."""
     milliseconds = time.time_ns() // 1_000_000 & 0xFFFF_FFFF_FFFF
-    random = bits(74)
-    number = milliseconds << 80 | 7 << 76 | random >> 62 << 64 | 2 << 62 | random & _62_BITS
+    number = milliseconds << 80 | bits(12) << 64 | bits(62) | _VERSION_AND_VARIANT
     text = number.to_bytes(16, "big").hex()  # several formats would take twice as long
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

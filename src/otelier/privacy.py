@@ -122,15 +122,26 @@ def mask_text(text: str) -> str:
 
 def _scan(text: str) -> str:
     try:
-        if not (is_suspect(text) or policy.email or policy.ip):
-            return text
-        return _masked(text)
+        if len(text) <= _SHORT and text.isascii():
+            suspect = _has_sign(text.encode("ascii").translate(_DIGITLESS))
+        else:
+            suspect = is_suspect(text)
+        return _masked(text) if suspect or policy.email or policy.ip else text
     except Exception as error:
         _told("masking a text", error)
         return mark("unknown")
 
 
 _scanned = lru_cache(maxsize=2048)(_scan)
+_DIGITLESS = bytes.maketrans(b"0123456789", b"0000000000")
+
+
+@lru_cache(maxsize=1024)
+def _has_sign(shape: bytes) -> bool:
+    """Of all texts that differ in nothing but digits: lines that a program writes again and again
+    with other numbers. 0.2 microseconds, where the look at each takes 1.2."""
+    text = shape.decode("ascii")
+    return is_suspect(text) or "ya00." in text
 
 
 def _masked(text: str) -> str:

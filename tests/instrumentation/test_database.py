@@ -425,7 +425,7 @@ def test_statements_without_end(database: Telemetry, engine: Engine) -> None:
     )
 
 
-@pytest.mark.parametrize("broken", ["start_span", "end"])
+@pytest.mark.parametrize("broken", ["begin", "end"])
 def test_a_fault_of_ours_changes_no_query(
     telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:

@@ -31,6 +31,7 @@ from otelier.instrumentation.cache_servers import Command, Server, Servers, of_c
 from otelier.instrumentation.key_patterns import KeyPatterns
 from otelier.instrumentation.replies import status_code
 from otelier.sdk.lean_span import LeanSpan
+from otelier.sdk.tracer import starter
 
 Hook = Callable[..., object]
 Call = tuple[Span | None, Command, float]
@@ -68,7 +69,7 @@ class Calls:
 
     def use(self, tracer: Tracer, options: Options) -> None:
         """For commands that begin from now on."""
-        self._start_span = tracer.start_span
+        self._start_span = starter(tracer)
         self._options = options
         self._root_spans = options.root_spans
         self._request_hook = options.request_hook
@@ -95,7 +96,7 @@ class Calls:
                     return None
                 command = found
             if type(parent) is LeanSpan or self._root_spans or _is_valid(parent):
-                span = self._start_span(command.name, None, _CLIENT, command.preset)
+                span = self._start_span(command.name, context, _CLIENT, command.preset)
                 if self._has_extras:
                     self._add_extras(span, command, given, options)
                 return span, command, perf_counter()

@@ -35,6 +35,7 @@ from otelier.instrumentation.sqlcommenter import Commenter
 from otelier.instrumentation.telling import Telling
 from otelier.instrumentation.transactions import Transactions
 from otelier.sdk.metrics import distribution
+from otelier.sdk.tracer import starter
 from otelier.version import __version__
 
 SCOPE = "otelier.database"
@@ -115,7 +116,7 @@ class Statements:
     def __init__(
         self, tracer: Tracer, engines: Engines, commenter: Commenter | None, telling: Telling
     ) -> None:
-        self._start_span = tracer.start_span
+        self._start_span = starter(tracer)
         self._engines = engines
         self._ready = engines.ready
         self._commenter = commenter
@@ -160,7 +161,7 @@ class Statements:
             except KeyError:
                 kind = self._engines.find(conn, statement, context)
             if kind is not None and context is not None:
-                span = self._start_span(kind.name, None, _CLIENT, kind.preset)
+                span = self._start_span(kind.name, current, _CLIENT, kind.preset)
                 context.otelier_call = span, kind, perf_counter()
         except Exception as error:
             _guard.fault("beginning a query", error)

@@ -8,12 +8,11 @@ from __future__ import annotations
 import logging
 import re
 
-from otelier._upstream import current_span
 from otelier.context import current_request
-from otelier.instrumentation.origins import ORIGINS
+from otelier.instrumentation.origins import ORIGINS, Origin
 from otelier.logformat.entry import Entry, read
 from otelier.privacy import mask_statement
-from otelier.sdk.lean_span import ids
+from otelier.sdk.lean_span import current_ids
 
 _VERB = re.compile(
     r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|REPLACE|CALL|CREATE|ALTER|DROP|SET|PRAGMA|EXPLAIN"
@@ -22,12 +21,12 @@ _VERB = re.compile(
 )
 
 
-def entry_of(record: logging.LogRecord) -> Entry:
-    """Reads who asks as well: to be called where the record is made."""
+def entry_of(record: logging.LogRecord, origin: Origin | None = None) -> Entry:
+    """Reads who asks as well: to be called where the record is made. origin: of its logger."""
     entry = read(record)
     entry.box = current_request.get()
-    entry.ids = ids(current_span())
-    if ORIGINS[record.name].is_echo:
+    entry.ids = current_ids()
+    if (origin or ORIGINS[record.name]).is_echo:
         entry.text = without_literals(entry.text)
     return entry
 

@@ -9,8 +9,9 @@ Source: semantic conventions, HTTP server spans and HTTP server metrics.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter_ns as _clock
+from time import time_ns
 from typing import Any
 
 from opentelemetry.context import Context
@@ -29,7 +30,7 @@ from otelier.instrumentation.headers import Headers
 from otelier.instrumentation.observe import SCHEMA_URL
 from otelier.instrumentation.outcome import CLIENT_LEFT, Instruments, Outcome
 from otelier.instrumentation.spent import seconds_spent
-from otelier.sdk.lean_span import close, give, ids
+from otelier.sdk.lean_span import conclude, give, ids
 from otelier.version import __version__
 
 Send = Callable[[Message], Awaitable[None]]
@@ -37,12 +38,11 @@ Send = Callable[[Message], Awaitable[None]]
 _SWITCHING_PROTOCOLS = 101
 _FORBIDDEN = 403
 _INFO = 9
+_SERVER = SpanKind.SERVER
 _CARRIES_HEADERS = frozenset(
     ("http.response.start", "websocket.http.response.start", "websocket.accept")
 )
 _ACCESS = InstrumentationScope("otelier.access", __version__, SCHEMA_URL)
-
-_clock = time.perf_counter_ns
 
 
 class Passage:
@@ -148,15 +148,14 @@ class Exchange(Passage):
         self._captured = captured
         self._request_bytes = request_bytes
         asked, instruments = self._asked, self._instruments
-        self._started_at = time.time_ns()
+        self._started_at = started_at = time_ns()
         self._began = _clock()
-        span = instruments.start(
-            asked.title, parent, SpanKind.SERVER, asked.preset, attributes, self._started_at
+        self.request.server_span = span = instruments.start(
+            asked.title, parent, _SERVER, asked.preset, attributes, started_at
         )
-        self.request.server_span = span
-        self._count = instruments.level(asked.method, asked.scheme)
-        self.enter(context_with(span, parent))
-        self._count(1)
+        self._count = count = instruments.level(asked.method, asked.scheme)
+        self._around = attach(context_with(span, parent))
+        count(1)
 
     async def send(self, message: Message) -> None:
         kind = message["type"]
@@ -233,13 +232,14 @@ class Exchange(Passage):
                 self._end()
             except Exception as error:
                 _guard.fault("ending a request", error)
+        request = self.request
         if self._status is None and not self._is_websocket:
-            self._echo.leave_to(self._cycle, self.request, self._began)
-        if self.request.notice is not None:
-            self.request.notice.tell(self.request)
+            self._echo.leave_to(self._cycle, request, self._began)
+        if request.notice is not None:
+            request.notice.tell(request)
         # The span keeps the box: without this they would keep each other until the collector runs.
-        self.request.server_span = INVALID_SPAN
-        self.request.handled = self.request.state = None
+        request.server_span = INVALID_SPAN
+        request.handled = request.state = None
         self.leave()
 
     def _end(self) -> None:
@@ -247,24 +247,18 @@ class Exchange(Passage):
             return
         self._ended = True
         self._count(-1)
-        asked, request, span = self._asked, self.request, self.request.server_span
+        asked, request, instruments = self._asked, self.request, self._instruments
+        span, status = request.server_span, self._status
         elapsed = (self._answered_at or self._began) - self._began
-        outcome = self._instruments.outcome(
-            (
-                asked.method,
-                asked.scheme,
-                asked.version,
-                request.route,
-                self._status,
-                self._error_type(),
-            )
-        )
+        error = self._error_type()
+        key = asked.method, asked.scheme, asked.version, request.route, status, error
+        outcome = instruments.outcomes.get(key) or instruments.outcome(key)
         if not self._is_websocket:
             self._measure(outcome, elapsed, span)
         ended_at = self._started_at + elapsed
         trace_id, span_id, flags = ids(span)
         about = (request, trace_id, span_id, flags)
-        if self._error is not None or (self._status or 0) >= 500:
+        if self._error is not None or (status or 0) >= 500:
             self._tell_failure(span, about)
         spent = (
             request.db_statements,
@@ -275,18 +269,12 @@ class Exchange(Passage):
         closing, preset = outcome.endings.get(spent) or outcome.ending(spent)
         seconds = seconds_spent(request)
         text = outcome.said(elapsed / 1e6)
-        self._instruments.write(
+        instruments.write(
             LeanLog(_ACCESS, ended_at, ended_at, _INFO, "INFO", text, preset, seconds, *about)
         )
-        if seconds is not None:
-            give(span, seconds)
-        close(span, closing)
-        # Somebody in the app may have given it a name of its own.
-        if outcome.title is not None and getattr(span, "name", asked.title) == asked.title:
-            span.update_name(outcome.title)
         if outcome.is_failure:
             span.set_status(StatusCode.ERROR)
-        span.end(ended_at)
+        conclude(span, closing, seconds, (asked.title, outcome.title or asked.title), ended_at)
 
     def _measure(self, outcome: Outcome, elapsed: int, span: Span) -> None:
         outcome.record(elapsed / 1e9, span)

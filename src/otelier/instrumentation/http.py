@@ -121,16 +121,7 @@ class HTTPInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         self._patches.restore()
 
     def _wrap(self, layer: Layer, name: str, module: ModuleType) -> None:
-        def make(original: Any) -> Any:
-            async def call(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
-                if SCOPE_KEY in scope:  # FastAPI's call goes on to Starlette's
-                    await original(app, scope, receive, send)
-                else:
-                    await layer(partial(original, app), scope, receive, send)
-
-            return call
-
-        self._patches.replace(getattr(module, name), "__call__", make)
+        self._patches.replace(getattr(module, name), "__call__", layer.around)
 
     def _stand_in(self, layer: Layer, module: ModuleType) -> None:
         """Ours takes the place of Starlette's middleware, wherever an app has put it."""
@@ -160,28 +151,41 @@ class Layer:
         self._asides = {*options.quiet_paths, *options.health_paths}
         self._trusted = None if options.trusted is None else Members(options.trusted)
         self.users = Users(options.user_from)
+        self._around_any = self.around(_call)
 
     async def __call__(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
-        passage = self._enter(app, scope, receive, send)
-        if passage is None:
-            await app(scope, receive, send)
-            return
-        if passage.stand_in is not None:
-            app = passage.stand_in
-        try:
-            await app(scope, receive, passage.send)
-        except BaseException as error:
-            passage.failed(error)
-            raise
-        finally:
-            passage.finish()
+        await self._around_any(app, scope, receive, send)
+
+    def around(self, original: Any) -> Any:
+        """The layer around the `__call__` of a class: one frame for both, which each step of the
+        app passes."""
+        enter = self._enter
+
+        async def call(app: Any, scope: Scope, receive: Receive, send: Send) -> None:
+            # FastAPI's call goes on to Starlette's.
+            passage = None if SCOPE_KEY in scope else enter(original, app, scope, receive, send)
+            if passage is None:
+                await original(app, scope, receive, send)
+                return
+            try:
+                if passage.stand_in is None:
+                    await original(app, scope, receive, passage.send)
+                else:
+                    await passage.stand_in(scope, receive, passage.send)
+            except BaseException as error:
+                passage.failed(error)
+                raise
+            finally:
+                passage.finish()
+
+        return call
 
     def _enter(
-        self, app: App, scope: Scope, receive: Receive, send: Send
+        self, original: Any, app: Any, scope: Scope, receive: Receive, send: Send
     ) -> Passage | Lifespan | None:
-        """What watches over a request or a lifespan; None for what is none, or is inside of one."""
+        """What watches over a request or a lifespan; None for what is none."""
         kind = scope["type"]
-        if kind not in _OBSERVED or SCOPE_KEY in scope:
+        if kind not in _OBSERVED:
             return None
         scope.setdefault(_FASTAPI_MARK, None)  # whatever fails here, FastAPI stands down
         try:
@@ -189,41 +193,42 @@ class Layer:
                 scope[SCOPE_KEY] = None  # FastAPI's call goes on to Starlette's: once is enough
                 return Lifespan(send, self._options.flush, self._meet)
             self._meet()
-            return self._begin(app, scope, receive, send)
+            return self._begin(original, app, scope, receive, send)
         except Exception as error:
             _guard.fault("beginning a request", error)
             current_request.set(None)  # it may be that of the request before, on one connection
             return None
 
-    def _begin(self, app: App, scope: Scope, receive: Receive, send: Send) -> Passage:
+    def _begin(
+        self, original: Any, app: Any, scope: Scope, receive: Receive, send: Send
+    ) -> Passage:
         pairs = list(scope.get("headers") or ())
         headers = dict(reversed(pairs))  # of several with one name, the first
         request = RequestContext(find_request_id(headers, pairs, self._id_headers))
         # A server may start this task inside another request's context (uvicorn does on a
         # keep-alive connection): such a context is discarded whole.
-        foreign = current_request.get() is not None
-        parent = Context() if foreign else current_context()
+        parent = current_context() if current_request.get() is None else Context()
         scope[SCOPE_KEY] = request
         if scope["type"] == "websocket":
             send = self._echo.naming_refusals(request, scope, receive, send)
-        aside = self._aside(app, scope, headers)
+        aside = self._aside(original, app, scope, headers)
         if aside is not None:
             passage = Aside(request, self._echo, send, receive, aside or None)
             passage.enter(Context({**parent, **dict.fromkeys(SUPPRESSIONS, True)}))
             return passage
         asked = self._askings.find(scope, headers)
         attributes = of_this_request(scope, asked.method)
-        wanted = self._options.headers
+        options = self._options
+        wanted = options.headers
         if wanted.request:
             attributes |= wanted.of_request(pairs)
-        if self._options.user_from:
+        if options.user_from:
             send = self.users.watch(request, scope, receive, send)
         parent, stranger = self._origin(scope, headers, parent)
         exchange = Exchange(self._instruments, request, asked, send, self._echo, receive)
         try:
-            exchange.begin(
-                parent, attributes, body_size(headers), wanted if wanted.response else None
-            )
+            size, captured = body_size(headers), wanted if wanted.response else None
+            exchange.begin(parent, attributes, size, captured)
             if stranger is not None:
                 request.server_span.add_link(stranger)
         except BaseException:
@@ -243,7 +248,7 @@ class Layer:
         return context, named if named.is_valid else None
 
     def _aside(
-        self, app: App, scope: Scope, headers: MutableMapping[bytes, bytes]
+        self, original: Any, app: Any, scope: Scope, headers: MutableMapping[bytes, bytes]
     ) -> StandIn | Literal[False] | None:
         """Who answers a request that is not observed, False for the app; None if it is observed."""
         path = scope["path"]
@@ -251,7 +256,7 @@ class Layer:
         if root and path.startswith(root):
             path = path[len(root) :]
         if path in self._asides:
-            stand_in = self._health.standing_before(app, scope, path)
+            stand_in = self._health.standing_before(partial(original, app), scope, path)
             if stand_in is not None:
                 return stand_in
             if path in self._options.quiet_paths:
@@ -264,6 +269,10 @@ class Layer:
         host = headers.get(b"host", b"").decode("latin-1")
         url = f"{scope.get('scheme', 'http')}://{host}{scope['path']}"
         return any(pattern.search(url) for pattern in self._options.excluded)
+
+
+def _call(app: App, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    return app(scope, receive, send)
 
 
 class Aside(Passage):

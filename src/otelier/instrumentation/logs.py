@@ -147,7 +147,7 @@ class Capture:
                 if is_sdk := origin.is_sdk:
                     _say(record)
                 elif not (origin.is_access or (role.hides_servers and origin.is_supervisor)):
-                    entry = entry_of(record)
+                    entry = entry_of(record, origin)
                     emit(record, entry)
             except Exception as error:
                 _guard.fault("recording a log record", error)

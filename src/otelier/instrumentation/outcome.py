@@ -92,7 +92,7 @@ class Outcome:
 
 
 class Instruments:
-    """What an exchange writes to. write: takes log records."""
+    """What an exchange writes to. write: takes log records. outcomes: by their keys."""
 
     def __init__(self, tracer: Tracer, meter: Meter, write: Callable[[LeanLog], Any]) -> None:
         self.start = starter(tracer)
@@ -109,7 +109,7 @@ class Instruments:
             meter, signals.ACTIVE_REQUESTS, "{request}", "Number of active HTTP server requests."
         )
         self._levels: dict[tuple[str, str], metrics.Add] = {}
-        self._outcomes: dict[Key, Outcome] = {}
+        self.outcomes: dict[Key, Outcome] = {}
 
     def level(self, method: str, scheme: str) -> metrics.Add:
         """What counts the requests in progress."""
@@ -121,9 +121,8 @@ class Instruments:
         return found
 
     def outcome(self, key: Key) -> Outcome:
-        found = self._outcomes.get(key)
-        if found is None:
-            found = self._outcomes[key] = Outcome(self, key)
+        """One that is not among the `outcomes` yet."""
+        found = self.outcomes[key] = Outcome(self, key)
         return found
 
 

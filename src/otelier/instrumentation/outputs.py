@@ -11,6 +11,7 @@ import logging.handlers
 import sys
 from contextlib import suppress
 from enum import Enum, auto
+from operator import attrgetter
 from types import FrameType
 from typing import Any
 
@@ -127,21 +128,30 @@ class Way:
 
     elsewhere: the handlers that write elsewhere. has_own: whether one is output of the app's;
     has_other_own: in another way than on a stream. is_bare: whether there is none at all.
+    now: what the logger and those above it have at the moment; as long as that is `then`, all of
+    this holds. is_ours: whether an ordinary record is printed by us.
     """
 
-    __slots__ = ("_levels", "elsewhere", "has_other_own", "has_own", "is_bare")
+    __slots__ = ("elsewhere", "has_other_own", "has_own", "is_bare", "is_ours", "now", "then")
 
     def __init__(self, logger: logging.Logger) -> None:
-        self._levels: list[tuple[logging.Logger, list[logging.Handler], bool]] = []
+        names: list[str] = []
+        then: list[Any] = []
+        self.is_ours = False
         self.elsewhere: list[logging.Handler] = []
         self.has_own = self.has_other_own = False
         self.is_bare = True
         above: logging.Logger | None = logger
         while above is not None:
-            self._levels.append((above, list(above.handlers), above.propagate))
-            for handler in above.handlers:
+            up = "parent." * (len(then) // 2)
+            names += (f"{up}handlers", f"{up}propagate")
+            then += (list(above.handlers), above.propagate)
+            for handler in then[-2]:
                 self._add(handler)
             above = above.parent if above.propagate else None
+        # One call: half the time of a loop over the loggers, for each record.
+        self.now: attrgetter[tuple[Any, ...]] = attrgetter(*names)
+        self.then = tuple(then)
 
     def _add(self, handler: logging.Handler) -> None:
         self.is_bare = False
@@ -152,13 +162,6 @@ class Way:
             self.has_own = True
             self.has_other_own |= found is Place.OTHER_OWN
 
-    def is_still_so(self) -> bool:
-        """Whether the same handlers are there."""
-        for logger, handlers, propagates in self._levels:
-            if logger.handlers != handlers or logger.propagate is not propagates:
-                return False
-        return True
-
 
 def app_prints() -> bool:
     """Whether the app has output of its own on any logger, or by loguru or structlog."""
@@ -166,11 +169,11 @@ def app_prints() -> bool:
 
 
 def _any_logger_has_own() -> bool:
-    known = list(logging.root.manager.loggerDict.items())
+    known = list(logging.root.manager.loggerDict.values())
     return any(
-        isinstance(logger, logging.Logger) and logger.handlers and _has_own(logger)
-        for name, logger in known
-        if not ORIGINS[name].is_command
+        logger.handlers and not ORIGINS[logger.name].is_command and _has_own(logger)
+        for logger in known
+        if isinstance(logger, logging.Logger)
     )
 
 

@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import suppress
+from time import monotonic, time
 from typing import Any, ClassVar
 
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from otelier import _guard, signals
-from otelier._upstream import attach, context_with, current_span, detach
+from otelier._upstream import attach, context_with, detach
 from otelier.context import RequestContext, current_request
 from otelier.errors import is_recorded
 from otelier.export.record import LeanLog
@@ -35,7 +35,7 @@ from otelier.instrumentation.outputs import Place, Way, place
 from otelier.logformat.console import ConsoleLines
 from otelier.logformat.entry import PROMOTED, SAID_WITHIN, Entry, described, exception_of
 from otelier.logformat.lines import Lines, Mask
-from otelier.sdk.lean_span import ids
+from otelier.sdk.lean_span import current_ids
 
 _LOOKED_AT = 1.0
 """Seconds for which it is remembered where handlers write; another handler is seen at once."""
@@ -47,10 +47,6 @@ _EXCEPTION = {
 }
 # What has a place of its own on a line.
 _KNOWN = _EXCEPTION.keys() | {signals.USER_ID}
-
-
-def _ids() -> tuple[int, int, int]:
-    return ids(current_span())
 
 
 class Printed:
@@ -75,10 +71,10 @@ class Printed:
         self._made: Lines | ConsoleLines | None = None
         self._serves = False
         self._app_prints = False
-        self._looked_at = float("-inf")
+        self._look_again = float("-inf")
         self._ways: dict[logging.Logger, Way] = {}
         # For its lock, which a fork renews.
-        self._holder = logging.Handler()
+        self._holder: Any = logging.Handler()
 
     # Records of `logging`
 
@@ -89,19 +85,31 @@ class Printed:
 
         False where all is to be as it is without us. entry: what the record says, if it is known.
         """
-        way, origin = self._way(logger), ORIGINS[record.name]
-        has_output = way.has_own or self._app_prints or origin.is_command
-        if has_output and self._is_the_apps(record, origin, way):
+        if monotonic() > self._look_again:
+            self._look()
+        way = self._ways.get(logger)
+        if way is None or way.now(logger) != way.then:
+            way = self._way(logger)
+        if way.is_ours and record.name == logger.name and not record.exc_info:
+            line = (self._made or self.lines).of(record, entry or entry_of(record))
+            self._write(line, sys.stdout)
+        elif not self._settles(record, entry, way):
             return False
-        if not (self.is_asked_for or self._serves or self._is_server(origin)):
-            if not self._is_said_at_last(record, entry, way):
-                return False
-        elif not ((origin.is_access or record.exc_info) and _has_been_said(record, origin)):
-            self._write((self._made or self.lines).of(record, entry or entry_of(record)))
-        if PROMOTED not in record.__dict__:
+        if way.elsewhere and PROMOTED not in record.__dict__:
             for handler in way.elsewhere:
                 if record.levelno >= handler.level:
                     handler.handle(record)
+        return True
+
+    def _settles(self, record: logging.LogRecord, entry: Entry | None, way: Way) -> bool:
+        """Print any record that is ours to print, unless it has been said; False if it is not."""
+        origin = ORIGINS[record.name]
+        if self._is_the_apps(record, origin, way):
+            return False
+        if not (self.is_asked_for or self._is_server(origin)):
+            return self._is_said_at_last(record, entry, way)
+        if not ((origin.is_access or record.exc_info) and _has_been_said(record, origin)):
+            self._write(self.lines.of(record, entry or entry_of(record)), sys.stdout)
         return True
 
     def _is_the_apps(self, record: logging.LogRecord, origin: Origin, way: Way) -> bool:
@@ -132,17 +140,18 @@ class Printed:
         return self._serves
 
     def _way(self, logger: logging.Logger) -> Way:
-        if time.monotonic() - self._looked_at > _LOOKED_AT:
-            self._look()
-        way = self._ways.get(logger)
-        if way is None or not way.is_still_so():
-            way = self._ways[logger] = Way(logger)
+        """Where its records go from now on, until that is looked at again."""
+        way, origin = Way(logger), ORIGINS[logger.name]
+        has_output = way.has_own or self._app_prints or origin.is_command
+        if not (has_output or origin.is_access):
+            way.is_ours = self.is_asked_for or self._is_server(origin)
+        self._ways[logger] = way
         return way
 
     def _look(self) -> None:
         self._ways.clear()
         self._app_prints = not self.is_asked_for and outputs.app_prints()
-        self._looked_at = time.monotonic()
+        self._look_again = monotonic() + _LOOKED_AT
 
     # Other records
 
@@ -150,16 +159,17 @@ class Printed:
         """Print a record of our own: of an access, an unhandled exception, an event."""
         try:
             # A script that asks an app within its own process keeps its stdout.
-            if time.monotonic() - self._looked_at > _LOOKED_AT:
+            if monotonic() > self._look_again:
                 self._look()
-            if self.is_asked_for or (self._is_server() and not self._app_prints):
-                self._write(self._line(log))
+            serves = self._serves or self._is_server()
+            if self.is_asked_for or (serves and not self._app_prints):
+                self._write(self._line(log), sys.stdout)
         except Exception as error:
             _guard.fault("printing a log record", error)
 
     def _line(self, log: LeanLog) -> str:
-        given, preset = log.extra, log.preset
-        level = "WARNING" if log.severity_text == "WARN" else log.severity_text
+        given, preset, level = log.extra, log.preset, log.severity_text
+        level = "WARNING" if level == "WARN" else level
         source = log.scope.name, None, None, None
         about = log.trace_id, log.span_id, log.flags
         if not (log.event_name or (given and not _KNOWN.isdisjoint(given))):
@@ -189,7 +199,9 @@ class Printed:
         exception: Mapping[str, Any] | None = {"stack": stack} if stack else None
         if error is not None:
             exception = described(error, lambda name, value: value)
-        return self.lines.of_values(time.time(), level, text, source, _ids(), box, extra, exception)
+        return self.lines.of_values(
+            time(), level, text, source, current_ids(), box, extra, exception
+        )
 
     # Lines
 
@@ -198,15 +210,14 @@ class Printed:
         if self._made is None:
             is_terminal = _is_terminal(sys.stdout)
             if self._how == "console" or (self._how == "auto" and is_terminal):
-                self._made = ConsoleLines(colours=is_terminal, mask=self._mask, ids=_ids)
+                self._made = ConsoleLines(colours=is_terminal, mask=self._mask, ids=current_ids)
             else:
-                self._made = Lines(self._fields, self._service, self._mask, _ids)
+                self._made = Lines(self._fields, self._service, self._mask, current_ids)
         return self._made
 
-    def _write(self, line: str, stream: Any = None) -> None:
-        stream = sys.stdout if stream is None else stream
-        lock: Any = self._holder.lock
-        with lock:
+    def _write(self, line: str, stream: Any) -> None:
+        """At once: a process that dies loses none of its lines."""
+        with self._holder.lock:
             try:
                 try:
                     stream.write(f"{line}\n")
@@ -259,7 +270,7 @@ class Printed:
             with suppress(Exception):
                 outputs.note_unasked(logger, handler, sys._getframe(1))
             original(logger, handler)
-            self._looked_at = float("-inf")
+            self._look_again = float("-inf")
 
         return addHandler
 
@@ -268,9 +279,9 @@ def _about() -> tuple[Any, ...]:
     """Whose record is made now; plain values, which a queue can hand to another process."""
     box = current_request.get()
     if box is None:
-        return _ids(), None, None, None, None
+        return current_ids(), None, None, None, None
     bound = dict(box.bound) if box.bound else None
-    return _ids(), box.request_id, box.user_id, box.session_id, bound
+    return current_ids(), box.request_id, box.user_id, box.session_id, bound
 
 
 def _of_user(user: Any, box: RequestContext | None) -> RequestContext:

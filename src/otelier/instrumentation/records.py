@@ -15,16 +15,15 @@ from typing import Any, ClassVar
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otelier import signals
-from otelier._upstream import current_span
 from otelier.context import RequestContext, current_request
 from otelier.error_attributes import attributes_of
 from otelier.errors import is_recorded
 from otelier.export.preset import Preset
 from otelier.export.record import LeanLog
 from otelier.instrumentation.observe import SCHEMA_URL
-from otelier.logformat.entry import Entry, exception_of, text_of
+from otelier.logformat.entry import Entry, exception_of, text_of, where_of
 from otelier.logformat.plain import LONGEST_MESSAGE, said, sound
-from otelier.sdk.lean_span import ids
+from otelier.sdk.lean_span import current_ids
 from otelier.sdk.logs import Write
 
 _MOST_KEPT = 4096
@@ -43,12 +42,12 @@ class Records:
         self._scopes: dict[str, InstrumentationScope] = {}
         self._sources: dict[tuple[Any, Any], Preset] = {}
         self._levels: dict[tuple[int, str], tuple[int, str]] = {}
+        self._sites: dict[tuple[Any, ...], tuple[InstrumentationScope, int, str, Preset]] = {}
 
     def emit(self, record: logging.LogRecord, entry: Entry) -> None:
         """Send a record of `logging`, which says `entry`, unless loguru has had it sent."""
         if Handed.is_on and handed.has(entry.text):
             return
-        name = record.name
         box, extra = entry.box, None
         if entry.extra or entry.event or record.exc_info:
             error = exception_of(record)
@@ -57,18 +56,17 @@ class Records:
             stack = entry.event.get("exception") if entry.event else None
             extra = _attributes(entry.extra, box, error, stack)
         trace_id, span_id, flags = entry.ids or _NO_SPAN
-        level = record.levelno, record.levelname
-        number, level_name = self._levels.get(level) or self._level(level)
+        entry.where = where = where_of(record)
+        scope, number, level, source = self._sites.get(where) or self._site(where)
         self._write(
             LeanLog(
-                self._scopes.get(name) or self._scope(name),
+                scope,
                 int(record.created * 1e9),
                 time_ns(),
                 number,
-                level_name,
+                level,
                 entry.text,
-                self._sources.get((record.pathname, record.lineno))
-                or self._source(record.pathname, record.funcName, record.lineno),
+                source,
                 extra,
                 box,
                 trace_id,
@@ -120,9 +118,21 @@ class Records:
                 source if code else None,
                 _attributes(extra, box, error, stack),
                 box,
-                *ids(current_span()),
+                *current_ids(),
             )
         )
+
+    def _site(self, where: tuple[Any, ...]) -> tuple[InstrumentationScope, int, str, Preset]:
+        """What all records of one line of code have in common. where: as `where_of`."""
+        name, number, level_name, file, line, function = where
+        level = number, level_name
+        found = (
+            self._scopes.get(name) or self._scope(name),
+            *(self._levels.get(level) or self._level(level)),
+            self._sources.get((file, line)) or self._source(file, function, line),
+        )
+        _keep(self._sites, where, found)
+        return found
 
     def _level(self, level: tuple[int, str]) -> tuple[int, str]:
         number, name = level

@@ -85,7 +85,8 @@ def _telling(tell: Callable[[RequestContext, Any, Scope], None]) -> Callable[[An
         # Hands the original's coroutine on: an `async def` would be one more frame to resume.
         def handle(route: Any, scope: Scope, receive: Any, send: Any) -> Awaitable[None]:
             request = scope.get(SCOPE_KEY)
-            if request is not None:
+            # FastAPI's `handle` goes on to Starlette's.
+            if request is not None and request.routed_by is not route:
                 try:
                     tell(request, route, scope)
                 except Exception as error:
@@ -105,6 +106,7 @@ def _mount(request: RequestContext, mount: Any, scope: Scope) -> None:
 
 def _route(request: RequestContext, route: Any, scope: Scope) -> None:
     request.route = _root(scope) + request.mount_prefix + _template(route, scope)
+    request.routed_by = route
 
 
 def _frontend(request: RequestContext, group: Any, scope: Scope) -> None:

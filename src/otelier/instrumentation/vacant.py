@@ -79,7 +79,9 @@ def _remember(app: Any, scope: Mapping[str, Any], *, answers: bool) -> None:
 
 def _itself(app: Any) -> Any:
     """Our hooks hand on the method that was there before, bound to the app."""
-    return app.args[0] if isinstance(app, partial) else app
+    while isinstance(app, partial):
+        app = app.args[0]
+    return app
 
 
 class Asking:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from operator import attrgetter
 from typing import Any, ClassVar, Final
 
 from otelier.context import RequestContext
@@ -24,6 +25,9 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 # uvicorn's message once more, with colours; what structlog's formatter finds its event by.
 _NOISE: Final = frozenset(("color_message", "_logger", "_name", "_from_structlog", "_record"))
 _NOT_EXTRA: Final = _STANDARD | _NOISE | {PROMOTED, SAID_WITHIN}
+
+where_of: Final = attrgetter("name", "levelno", "levelname", "pathname", "lineno", "funcName")
+"""What all records of one line of code have in common."""
 
 _MOST_CAUSES: Final = 8
 
@@ -44,27 +48,30 @@ class Entry:
 
     extra: what the app has added, as it is. event: what structlog made the record of. ids, box:
     trace id, span id and flags, and the request, for which it was made; no ids where nobody has
-    looked.
+    looked. where: as `where_of`, once somebody has.
     """
 
-    __slots__ = ("box", "event", "extra", "ids", "text")
+    # Of the class until they are set: most records have few of them.
 
-    def __init__(
-        self, text: str, extra: Mapping[Any, Any] | None, event: Mapping[str, Any] | None
-    ) -> None:
-        self.text = text
-        self.extra = extra
-        self.event = event
-        self.ids: tuple[int, ...] | None = None
-        self.box: RequestContext | None = None
+    text: str
+    extra: Mapping[Any, Any] | None = None
+    event: Mapping[str, Any] | None = None
+    ids: tuple[int, ...] | None = None
+    box: RequestContext | None = None
+    where: tuple[Any, ...] | None = None
 
 
 def read(record: logging.LogRecord) -> Entry:
+    entry = Entry()
     if (Rendered.event is not None or type(record.msg) is dict) and (event := event_of(record)):
-        return Entry(event_text(event) or text_of(record), event_extra(event), event)
+        entry.text = event_text(event) or text_of(record)
+        entry.extra, entry.event = event_extra(event), event
+        return entry
+    entry.text = text_of(record)
     # 0.3 microseconds where nothing is added; the difference of two sets takes 1.3.
-    is_plain = _NOT_EXTRA.issuperset(record.__dict__)
-    return Entry(text_of(record), None if is_plain else extra_of(record), None)
+    if not _NOT_EXTRA.issuperset(record.__dict__):
+        entry.extra = extra_of(record)
+    return entry
 
 
 def text_of(record: logging.LogRecord) -> str:

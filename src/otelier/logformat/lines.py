@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 from opentelemetry.trace import get_current_span
 
 from otelier.context import RequestContext, current_request
-from otelier.logformat.entry import Entry, described, exception_of, read, text_of
+from otelier.logformat.entry import Entry, described, exception_of, read, text_of, where_of
 from otelier.logformat.names import EXTRA, FIELDS, LEFT_OUT, Names
 from otelier.logformat.plain import LONGEST_MESSAGE, LONGEST_VALUE, free_name, plain, said, sound
 from otelier.privacy import Masked, mask_text
@@ -30,6 +30,10 @@ Mask = Callable[[str, Any], Any]
 Ids = tuple[int, ...]
 """Trace id and span id first; what comes behind them is on no line."""
 
+Site = tuple[str, str]
+"""What all records of one line of code have in common: between the digits of the time and the
+message, and behind the message."""
+
 Kept = TypeVar("Kept")
 
 _MOST_KEPT: Final = 4096
@@ -38,6 +42,8 @@ _MOST_CHARACTERS: Final = 65_536
 _ACROSS: Final = 2**63
 _BOUNDED: Final = frozenset((int, float, bool))
 _PARTS: Final = {"message": "exception.message", "stack": "exception.stacktrace"}
+
+_NOT_YET: Final[tuple[object, Ids, str]] = (None, (), "")
 
 _dumps: Final = json.JSONEncoder(
     check_circular=False, allow_nan=False, separators=(",", ":")
@@ -66,13 +72,18 @@ class Lines:
         self._names = names = FIELDS[fields]
         self._mask = mask
         self._ids = ids
-        self._shows_none = fields == "otelier"  # always the same fields
         self._message = f",{quoted(names.message)}:"
+        span = "%d" if names.span_is_decimal else "%016x"
+        self._trace = f',"{names.trace_id}":"%032x","{names.span_id}":"{span}"'
+        self._request, self._user = f',"{names.request_id}":', f',"{names.user_id}":'
+        self._no_trace = self._no_request = self._no_user = ""
+        if fields == "otelier":  # always the same fields
+            self._no_trace = ',"trace_id":null,"span_id":null'
+            self._no_request, self._no_user = f"{self._request}null", f"{self._user}null"
         about = _service(names, service or {})
         self._service = _fields({name: self._called(value) for name, value in about.items()})
         self._second = (0, "")
-        self._levels: dict[str, str] = {}
-        self._sources: dict[tuple[Any, ...], str] = {}
+        self._sites: dict[tuple[Any, ...], Site] = {}
         self._keys: dict[str, str] = {}
         self._presets: dict[int, tuple[Mapping[str, Any], str]] = {}
 
@@ -81,15 +92,14 @@ class Lines:
         try:
             if entry is None:
                 entry = read(record)
+            where = entry.where or where_of(record)
             has_more = record.exc_info or record.exc_text or entry.event
-            key = record.name, record.pathname, record.lineno, record.funcName
-            if entry.ids is None:
+            if entry.ids is None:  # nobody has looked
                 entry.ids, entry.box = self._ids(), current_request.get()
             line = self._line(
                 record.created,
-                record.levelname,
+                self._sites.get(where) or self._site_of(record, where),
                 entry.text,
-                self._sources.get(key) or self._source(record, key),
                 entry.ids,
                 entry.box,
                 entry.extra,
@@ -119,7 +129,8 @@ class Lines:
         ids: of the trace and of the span, 0 for none. exception: as `described`. preset: further
         fields, of an object that never changes: they are written once.
         """
-        found = self._sources.get(source) or self._written(source)
+        where = level, source
+        site = self._sites.get(where) or self._site(where, level, source)
         fixed = ""
         if preset:
             meets = extra and not preset.keys().isdisjoint(extra)
@@ -130,14 +141,13 @@ class Lines:
         if exception:
             exception = {part: self._part(part, value) for part, value in exception.items()}
         text = text if type(text) is Masked else sound(text)
-        return self._line(seconds, level, text, found, ids, box, extra, exception, fixed)
+        return self._line(seconds, site, text, ids, box, extra, exception, fixed)
 
     def _line(
         self,
         seconds: float,
-        level: str,
+        site: Site,
         text: str,
-        source: str,
         ids: Ids,
         box: RequestContext | None,
         extra: Mapping[Any, Any] | None,
@@ -145,16 +155,29 @@ class Lines:
         fixed: str = "",
     ) -> str:
         if self._mask is not None and type(text) is not Masked:
-            shown = self._mask("message", text)
-            text = shown if type(shown) is str else said(shown)
-        if box is not None and box.bound:
-            extra = {**box.bound, **(extra or {})}
-        return (
-            f"{self._moment(seconds)}{self._levels.get(level) or self._level(level)}"
-            f"{self._message}{quoted(text)}{source}{self._joined(ids, box)}{self._service}"
-            f"{fixed}{self._extra(extra) if extra else ''}"
-            f"{self._failure(exception) if exception is not None else ''}}}"
-        )
+            text = self._mask("message", text)
+            if type(text) is not str:
+                text = said(text)
+        if box is None:
+            joined = self._joined(ids)
+        else:
+            whose, of, joined = box.as_fields or _NOT_YET
+            if whose is not self or of != ids:
+                joined = self._join(ids, box)
+            if box.bound:
+                extra = {**box.bound, **(extra or {})}
+        second, opening = self._second
+        whole = int(seconds)
+        if whole != second:
+            opening = self._begin(whole)
+        behind = joined + fixed + self._extra(extra) if extra else joined + fixed
+        if exception is not None:
+            behind += self._failure(exception)
+        message, source = site
+        # An f-string takes a quarter more; the fraction is cut off, as by `int`.
+        return "%s%06d%s%s%s%s}" % (  # noqa: UP031
+            opening, (seconds - whole) * 1e6, message, quoted(text), source, behind
+        )  # fmt: skip
 
     def _preset(self, preset: Mapping[str, Any]) -> str:
         known = self._presets.get(id(preset))
@@ -163,66 +186,48 @@ class Lines:
             _kept(self._presets, id(preset), known)
         return known[1]
 
-    def _moment(self, seconds: float) -> str:
-        """The opening, and the time: RFC 3339, UTC, microseconds."""
-        whole = int(seconds)
-        second, text = self._second
-        if whole != second:
-            shown = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
-            text = f'{{"{self._names.timestamp}":"{shown}.'
-            self._second = whole, text
-        return f'{text}{int((seconds - whole) * 1e6):06d}Z"'
+    def _begin(self, whole: int) -> str:
+        """A second: the opening, and the time (RFC 3339, UTC) up to its microseconds."""
+        shown = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+        opening = f'{{"{self._names.timestamp}":"{shown}.'
+        self._second = whole, opening
+        return opening
 
-    def _level(self, level: str) -> str:
-        made = _fields({self._names.level: sound(level)})
-        return _kept(self._levels, level, made)
-
-    def _source(self, record: logging.LogRecord, key: tuple[Any, ...]) -> str:
+    def _site_of(self, record: logging.LogRecord, where: tuple[Any, ...]) -> Site:
         source = record.name, record.module, record.funcName, record.lineno
-        return _kept(self._sources, key, self._written(source))
+        return self._site(where, record.levelname, source)
 
-    def _written(self, source: tuple[Any, ...]) -> str:
+    def _site(self, where: tuple[Any, ...], level: str, source: tuple[Any, ...]) -> Site:
         names = self._names
-        where = (names.module, names.function, names.line)
+        opening = f'Z"{_fields({names.level: sound(level)})}{self._message}'
         logger = plain(source[0])
         logger = self._called(logger) if type(logger) is str else logger
-        about = {name: plain(value) for name, value in zip(where, source[1:], strict=True)}
-        return _kept(self._sources, source, _fields({names.logger: logger, **about}))
+        places = (names.module, names.function, names.line)
+        about = {name: plain(value) for name, value in zip(places, source[1:], strict=True)}
+        made = opening, _fields({names.logger: logger, **about})
+        return _kept(self._sites, where, made)
 
-    def _joined(self, ids: Ids, box: RequestContext | None) -> str:
-        """What joins the record to its trace, its request and its user."""
-        if box is None:
-            return self._join(ids, None)
-        kept = box.as_fields
-        if kept is not None and kept[0] is self._names and kept[1] == ids:
-            return kept[2]
+    def _join(self, ids: Ids, box: RequestContext) -> str:
+        """The same as `_joined`, and kept for the next record of this request."""
         user, session = box.user_id, box.session_id
-        made = self._join(ids, box)
+        made = self._joined(ids, box.request_id, user, session)
         if box.user_id is user and box.session_id is session:
-            box.as_fields = self._names, ids, made
+            box.as_fields = self, ids, made
         return made
 
-    def _join(self, ids: Ids, box: RequestContext | None) -> str:
-        names = self._names
-        trace_id, span_id, *_ = ids
-        if trace_id:
-            made = f',"{names.trace_id}":"{names.trace(trace_id)}"'
-            made += f',"{names.span_id}":"{names.span(span_id)}"'
+    def _joined(
+        self, ids: Ids, request: str = "", user: str | None = None, session: str | None = None
+    ) -> str:
+        """What joins the record to its trace, its request and its user, and the service."""
+        made = self._trace % ids[:2] if ids[0] else self._no_trace
+        made += self._request + quoted(request) if request else self._no_request
+        if user is None:
+            made += self._no_user
         else:
-            made = ',"trace_id":null,"span_id":null' if self._shows_none else ""
-        if box is None:
-            return made + (',"request_id":null,"user_id":null' if self._shows_none else "")
-        if box.request_id:
-            made += f',"{names.request_id}":{quoted(box.request_id)}'
-        elif self._shows_none:
-            made += ',"request_id":null'
-        if box.user_id is not None:
-            made += f',"{names.user_id}":{quoted(sound(box.user_id, LONGEST_VALUE))}'
-        elif self._shows_none:
-            made += ',"user_id":null'
-        if box.session_id is not None:
-            made += f',"{names.session_id}":{quoted(sound(box.session_id, LONGEST_VALUE))}'
-        return made
+            made += self._user + quoted(sound(user, LONGEST_VALUE))
+        if session is not None:
+            made += f',"{self._names.session_id}":{quoted(sound(session, LONGEST_VALUE))}'
+        return made + self._service
 
     def _extra(self, extra: Mapping[Any, Any]) -> str:
         """Fields of the app: known names and ordinary values, else `_any_extra`."""
@@ -324,18 +329,19 @@ class Lines:
         values = vars(record) if hasattr(record, "__dict__") else {}
         where = ("name", "module", "funcName", "lineno")
         try:
-            return self._line(
+            return self.of_values(
                 created if usual and created is not None else time.time(),
                 said(values.get("levelname", "")),
                 text_of(record),
-                self._written(tuple(said(values.get(name, "")) for name in where)),
+                tuple(said(values.get(name, "")) for name in where),  # type: ignore[arg-type]
                 (0, 0),
                 None,
                 None,
-                {"type": type(error).__name__, "message": self._called(said(error)), "stack": ""},
+                {"type": type(error).__name__, "message": said(error), "stack": ""},
             )
         except Exception:  # the mask, which is somebody else's
-            return f'{self._moment(time.time())},"{self._names.message}":""}}'
+            now = time.time()
+            return f'{self._begin(int(now))}{int(now % 1 * 1e6):06d}Z"{self._message}""}}'
 
 
 def _fields(values: Mapping[str, Any]) -> str:

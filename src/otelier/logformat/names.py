@@ -6,18 +6,10 @@ logs (a trace id of 128 bits in hexadecimal, a span id in decimal); `ecs`, Elast
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
-
-
-def _trace_hex(number: int) -> str:
-    return f"{number:032x}"
-
-
-def _span_hex(number: int) -> str:
-    return f"{number:016x}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +37,7 @@ class Names:
     constant: Mapping[str, str] | None = None
     service: Mapping[str, str] | None = None
     read_as_ours: frozenset[str] = frozenset()
-    span: Callable[[int], str] = _span_hex
-    trace: Callable[[int], str] = _trace_hex
+    span_is_decimal: bool = False
 
     @cached_property
     def reserved(self) -> frozenset[str]:
@@ -112,7 +103,7 @@ FIELDS: Final[Mapping[str, Names]] = {
         read_as_ours=frozenset(
             ("@timestamp", "ddsource", "ddtags", "host", "service", "span_id", "trace_id")
         ),
-        span=str,
+        span_is_decimal=True,
     ),
     "ecs": Names(
         timestamp="@timestamp",

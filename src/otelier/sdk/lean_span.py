@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import (
+    INVALID_SPAN,
     Link,
     Span,
     SpanContext,
@@ -27,6 +28,7 @@ from opentelemetry.trace import (
     TraceState,
 )
 
+from otelier._upstream import SPAN_KEY, current_context
 from otelier.context import RequestContext
 from otelier.error_attributes import attributes_of
 from otelier.errors import message
@@ -59,12 +61,26 @@ def give(span: Span, attributes: Mapping[str, Any]) -> None:
             span.extra.update(attributes)
 
 
-def close(span: Span, attributes: Preset) -> None:
-    """Set those that it ends with, which win over what was set before."""
+def conclude(
+    span: Span, closing: Preset, more: Mapping[str, Any] | None, titles: tuple[str, str], at: int
+) -> None:
+    """End a span with attributes that win over what was set before.
+
+    more: others, as for `give`. titles: what it was called, and from now on is, unless somebody has
+    given it another name meanwhile.
+    """
+    if more is not None:
+        give(span, more)
+    before, title = titles
     if type(span) is not LeanSpan:
-        span.set_attributes(attributes)
+        span.set_attributes(closing)
+        if getattr(span, "name", before) == before:
+            span.update_name(title)
     elif not span.ended_at:
-        span.closing = attributes
+        span.closing = closing
+        if span.title == before:
+            span.title = title
+    span.end(at)
 
 
 def ids(span: Span) -> tuple[int, int, int]:
@@ -75,8 +91,16 @@ def ids(span: Span) -> tuple[int, int, int]:
     return (context.trace_id, context.span_id, context.trace_flags) if context.is_valid else _NONE
 
 
+def current_ids() -> tuple[int, int, int]:
+    """Those of the span in the current context."""
+    span: Any = current_context().get(SPAN_KEY)
+    if type(span) is LeanSpan:
+        return span.trace_id, span.span_id, span.trace_flags
+    return ids(span or INVALID_SPAN)
+
+
 class LeanSpan(Span, ReadableSpan):
-    """Made by `LeanTracer.start_span`, which sets the attributes that have no default here."""
+    """Made by `LeanTracer.begin`, which sets the attributes that have no default here."""
 
     lean: ClassVar[bool] = True
 

@@ -25,12 +25,11 @@ from opentelemetry.trace import (
     SpanKind,
     TraceFlags,
     Tracer,
-    get_current_span,
     use_span,
 )
 
 from otelier._random import bits
-from otelier._upstream import agnostic_contextmanager, current_span
+from otelier._upstream import SPAN_KEY, agnostic_contextmanager, current_context
 from otelier.context import current_request
 from otelier.export.preset import Preset
 from otelier.sdk.lean_span import LeanSpan
@@ -43,24 +42,28 @@ if TYPE_CHECKING:
 _REMOTE_KNOWN, _REMOTE = 0x100, 0x200
 _SAMPLED, _RANDOM = 1, 2
 _current_request = current_request.get
+_new = object.__new__  # no call of an `__init__` that has nothing to do
 
-Start = Callable[[str, Context | None, SpanKind, Preset, dict[str, Any], int], Span]
+Start = Callable[..., Span]
 
 
 def starter(tracer: Tracer) -> Start:
-    """What starts spans with attributes that are constant and others that are not.
-
-    Takes name, context, kind, the two sorts of attributes and the start in nanoseconds since 1970.
-    The second sort is within the limits and becomes the span's own.
-    """
+    """What starts spans as `LeanTracer.begin` does, whosever tracer it is."""
     if isinstance(tracer, LeanTracer):
-        lean = tracer.start_span
-        return lambda name, context, kind, preset, extra, at: lean(
-            name, context, kind, preset, start_time=at, extra=extra
-        )
-    return lambda name, context, kind, preset, extra, at: tracer.start_span(
-        name, context, kind, {**preset, **extra}, start_time=at
-    )
+        return tracer.begin
+
+    def begin(
+        name: str,
+        context: Context | None,
+        kind: SpanKind,
+        preset: Preset,
+        extra: dict[str, Any] | None = None,
+        at: int | None = None,
+    ) -> Span:
+        about = {**preset, **extra} if extra else preset
+        return tracer.start_span(name, context, kind, about, start_time=at)
+
+    return begin
 
 
 def _random_trace_id() -> int:
@@ -104,11 +107,34 @@ class LeanTracer(Tracer):
         start_time: int | None = None,
         record_exception: bool = True,
         set_status_on_exception: bool = True,
-        extra: dict[str, Any] | None = None,
     ) -> Span:
-        """extra: beside a `Preset`; within the limits, and from now on the span's own."""
-        parent = current_span() if context is None else get_current_span(context)
-        span = LeanSpan()
+        preset = extra = None
+        if type(attributes) is Preset:
+            preset = attributes
+        elif attributes is not None:
+            extra, _ = bounded(attributes, self.limits.attributes, self.limits.length)
+        span = self.begin(name, context, kind, preset, extra, start_time, links or ())
+        if type(span) is LeanSpan and not (record_exception and set_status_on_exception):
+            span.records_exceptions = (record_exception, set_status_on_exception)
+        return span
+
+    def begin(
+        self,
+        name: str,
+        context: Context | None,
+        kind: SpanKind,
+        preset: Preset | None,
+        extra: dict[str, Any] | None = None,
+        at: int | None = None,
+        links: Sequence[Link] = (),
+    ) -> Span:
+        """Start a span with attributes that are constant and others that are not.
+
+        extra: the latter; within the limits, and from now on the span's own. at: nanoseconds since
+        1970, now where there is none.
+        """
+        parent: Any = (current_context() if context is None else context).get(SPAN_KEY)
+        span = _new(LeanSpan)
         span.tracer = self
         if type(parent) is LeanSpan:
             span.trace_id = parent.trace_id
@@ -124,19 +150,14 @@ class LeanTracer(Tracer):
         span.span_id = bits(64) or 1
         span.title = name
         span.kind_number = kind._value_ + 1  # `KINDS[kind]` and `kind.value` are calls
-        if attributes is not None:
-            if type(attributes) is Preset:
-                span.preset = attributes
-                span.extra = extra
-            else:
-                span.extra, _ = bounded(attributes, self.limits.attributes, self.limits.length)
+        span.preset = preset
+        span.extra = extra
         if not self._samples_all and (left_out := self._thinned(span, context, kind, links)):
             return left_out
         span.box = _current_request()
-        span.started_at = start_time or time_ns()
-        if links or self.observers or not (record_exception and set_status_on_exception):
-            span.records_exceptions = (record_exception, set_status_on_exception)
-            self._tell_started(span, context, links or ())
+        span.started_at = at or time_ns()
+        if links or self.observers:
+            self._tell_started(span, context, links)
         return span
 
     @agnostic_contextmanager
@@ -168,7 +189,7 @@ class LeanTracer(Tracer):
         for observer in self.observers:
             observer.on_end(readable)
 
-    def _adopt(self, span: LeanSpan, parent: Span) -> None:
+    def _adopt(self, span: LeanSpan, parent: Any) -> None:
         """Under a span that is not ours: of the SDK, of another process, or none at all."""
         if type(parent) is RemoteSpan:
             span.trace_id = parent.trace_id
@@ -176,8 +197,8 @@ class LeanTracer(Tracer):
             span.trace_flags = _SAMPLED | (parent.trace_flags & _RANDOM)
             span.flags = _REMOTE_KNOWN | _REMOTE
             return
-        about: SpanContext = parent.get_span_context()
-        if not about.is_valid:
+        about: SpanContext | None = None if parent is None else parent.get_span_context()
+        if about is None or not about.is_valid:
             span.trace_id = self._new_trace_id()
             span.trace_flags = _SAMPLED | (_RANDOM if self._is_random else 0)
             return
@@ -194,12 +215,12 @@ class LeanTracer(Tracer):
         span: LeanSpan,
         context: Context | None,
         kind: SpanKind,
-        links: Sequence[Link] | None,
+        links: Sequence[Link],
     ) -> Span | None:
         """Ask the sampler; a span that records nothing in place of one that is not to be made."""
         given = span.attributes
         result = self.provider.sampler.should_sample(
-            context, span.trace_id, span.title, kind, given, links or ()
+            context, span.trace_id, span.title, kind, given, links
         )
         decision: Any = result.decision
         sampled = decision.is_sampled()
