@@ -20,7 +20,7 @@ SRC = Path(__file__).parents[1] / "src"
 # From left to right: a module imports only from its own room and from rooms to its right.
 ROOMS: Sequence[frozenset[str]] = (
     frozenset(("cli",)),
-    frozenset(("distro", "launcher")),
+    frozenset(("distro", "early", "launch", "launcher", "loader", "site")),
     frozenset(("pipeline",)),
     frozenset(("instrumentation",)),
     frozenset(("",)),  # the package itself: its public names
@@ -35,7 +35,6 @@ ROOMS: Sequence[frozenset[str]] = (
             "addresses",
             "categories",
             "context",
-            "early",
             "binding",
             "error_attributes",
             "error_signals",
@@ -43,6 +42,7 @@ ROOMS: Sequence[frozenset[str]] = (
             "errors",
             "export_settings",
             "fingerprints",
+            "fixed",
             "health",
             "identity",
             "inheritance",
@@ -50,6 +50,7 @@ ROOMS: Sequence[frozenset[str]] = (
             "logged_sql",
             "logformat",
             "marks",
+            "pattern",
             "placeholders",
             "privacy",
             "query_signals",
@@ -66,7 +67,6 @@ ROOMS: Sequence[frozenset[str]] = (
             "settings",
             "signal",
             "signals",
-            "site",
             "sources",
             "spelled",
             "store_commands",
@@ -80,7 +80,7 @@ ROOMS: Sequence[frozenset[str]] = (
         )
     ),
 )
-READ_ENVIRONMENT = frozenset(("cli", "distro", "early", "launcher", "site"))
+READ_ENVIRONMENT = frozenset(("cli", "distro", "early", "launcher", "loader", "site"))
 PRINT = frozenset(("cli",))
 # Log records as lines, and whether the app writes such lines itself.
 WRITE_LINES = frozenset(("otelier.instrumentation.printed", "otelier.instrumentation.outputs"))

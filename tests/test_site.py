@@ -75,9 +75,10 @@ def test_an_unknown_python_is_left_alone(other: Path) -> None:
 
 def test_the_path() -> None:
     """Ours comes first, theirs goes, and the order of the others stays."""
-    path = os.pathsep.join(["/theirs", "/cwd", "", "/b", FOLDER])
-    assert instead_of("/theirs", path) == os.pathsep.join([FOLDER, "/cwd", "/b"])
-    assert instead_of("/theirs", "") == FOLDER
+    theirs = "/x/opentelemetry/instrumentation/auto_instrumentation"
+    path = os.pathsep.join([theirs, "/cwd", "", "/b", FOLDER])
+    assert instead_of(path) == os.pathsep.join([FOLDER, "/cwd", "/b"])
+    assert instead_of("") == FOLDER
 
 
 def test_another_distro_keeps_upstreams_folder(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ without any framework.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from otelier.version import __version__
 
+# As a type checker reads it: the launching process has no time for `typing` (8 ms).
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from otelier.binding import bind, bind_user
     from otelier.health import health_check
     from otelier.inheritance import environ
@@ -48,5 +49,7 @@ _FOUND_IN = {
 def __getattr__(name: str) -> Any:
     if name not in _FOUND_IN:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     found = globals()[name] = getattr(import_module(_FOUND_IN[name]), name)
     return found

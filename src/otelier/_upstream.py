@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -14,13 +15,6 @@ import opentelemetry.sdk.metrics._internal.measurement as _measurement
 from opentelemetry import context as _context
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
-from opentelemetry.instrumentation._semconv import (
-    _OpenTelemetrySemanticConventionStability as _Names,
-)
-from opentelemetry.instrumentation._semconv import (
-    _OpenTelemetryStabilitySignalType as _Kind,
-)
-from opentelemetry.instrumentation.utils import _SUPPRESS_INSTRUMENTATION_KEY_PLAIN
 from opentelemetry.sdk._logs import (
     LoggerProvider,
     LogRecordProcessor,
@@ -54,6 +48,7 @@ __all__ = [
     "sends_to",
     "silence_loader",
     "temporalities",
+    "unobserved",
 ]
 
 _LOADER = "opentelemetry.instrumentation.auto_instrumentation._load"
@@ -81,8 +76,11 @@ _is_usual = type(_runtime) is ContextVarsRuntimeContext
 
 SPAN_KEY = _SPAN_KEY
 
-SUPPRESSIONS = (_SUPPRESS_INSTRUMENTATION_KEY, _SUPPRESS_INSTRUMENTATION_KEY_PLAIN)
-"""Where a context says that nothing in it is to be observed, for those that have no time to ask."""
+SUPPRESSIONS = (_SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation")
+"""Where a context says that nothing in it is to be observed, for those that have no time to ask.
+
+The second is contrib's `_SUPPRESS_INSTRUMENTATION_KEY_PLAIN`: its module would bring in `wrapt`.
+"""
 
 current_context: Callable[[], Context]
 attach: Callable[[Context], Any]
@@ -92,6 +90,16 @@ if _is_usual:
     current_context, attach, detach = _variable.get, _variable.set, _variable.reset
 else:
     current_context, attach, detach = _context.get_current, _context.attach, _context.detach
+
+
+@contextmanager
+def unobserved() -> Iterator[None]:
+    """What goes on in here is observed by nobody."""
+    token = attach(Context({**current_context(), **dict.fromkeys(SUPPRESSIONS, True)}))
+    try:
+        yield
+    finally:
+        detach(token)
 
 
 def current_span() -> Span:
@@ -185,8 +193,14 @@ def names_in_force(kind: str) -> str:
 
     `default` (those before 2023), the kind itself (the stable ones), or both, as in `http/dup`.
     """
-    _Names._initialize()  # type: ignore[no-untyped-call]
-    return str(_Names._get_opentelemetry_stability_opt_in_mode(_Kind(kind)).value)
+    # Asked where contrib's classes are used: no start has to wait for its import.
+    from opentelemetry.instrumentation._semconv import (
+        _OpenTelemetrySemanticConventionStability as Names,
+    )
+    from opentelemetry.instrumentation._semconv import _OpenTelemetryStabilitySignalType as Kind
+
+    Names._initialize()  # type: ignore[no-untyped-call]
+    return str(Names._get_opentelemetry_stability_opt_in_mode(Kind(kind)).value)
 
 
 HANDLER_SETUP = "_setup_logging_handler"

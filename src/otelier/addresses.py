@@ -13,6 +13,7 @@ from collections.abc import Collection
 from urllib.parse import unquote_plus, urlsplit
 
 from otelier.marks import REDACTED, mark
+from otelier.pattern import pattern
 from otelier.secret_pairs import mask_pairs
 from otelier.secret_shapes import mask_issued
 
@@ -20,17 +21,15 @@ _LONGEST = 4096
 _safe_keys: frozenset[str] = frozenset()
 
 # In a text: what follows a question mark, and who is named before a host.
-_QUERY = re.compile(r"(?<=[\w/.~%:\]}>*-])\?([^\s'\"<>)\]\\]++)")
-_USER = re.compile(
+_QUERY = pattern(r"(?<=[\w/.~%:\]}>*-])\?([^\s'\"<>)\]\\]++)")
+_USER = pattern(
     r"(/\\?/)(?:[^\s/?#'\"<>\\]+@"
     r"|[^\s/@:'\"<>\\]{0,128}:(?!\d{0,5}(?:[/?#\s'\"<>,;)\]]|\Z))[^\s'\"<>\\]{1,128}@)"
 )
-_QUOTED_USER = re.compile(
-    r"(%2F%2F)(?:[^\s&'\"<>%@]|%(?!40|2F|3F|23))++%40(?=[\w.])", re.IGNORECASE
-)
-_PAIR = re.compile(r"[\w.%\[\]$-]{1,128}=")
+_QUOTED_USER = pattern(r"(%2F%2F)(?:[^\s&'\"<>%@]|%(?!40|2F|3F|23))++%40(?=[\w.])", re.IGNORECASE)
+_PAIR = pattern(r"[\w.%\[\]$-]{1,128}=")
 # What mails link to: `/reset/…`, `/verify-email/…`, with what nobody has typed behind it.
-_LINK = re.compile(
+_LINK = pattern(
     r"(/(?:reset|(?:verif[yi]|confirm|activat|unlock)[\w-]{0,24}|magic[\w-]{0,8}|invit(?:e|ation)s?"
     r"|one-?time(?:-\w{1,16})?)/(?:[a-z]{2,8}/)?)"
     r"(?=[A-Za-z_~.-]{0,64}\d)(?=[\d_~.-]{0,64}[A-Za-z])[\w~.-]{20,}+"

@@ -1,12 +1,15 @@
 """Which distro a start takes, and what its processes tell each other, as variables.
 
-Imported by the launching process, which ends a moment later: so nothing of OpenTelemetry is
-imported here, which would take a tenth of a second of every start.
+Imported by the launching process, which ends a moment later: so nothing that takes time is imported
+here, neither of OpenTelemetry (a tenth of a second of every start) nor `typing` (a hundredth).
 """
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
 
 NAME = "otelier"
 
@@ -18,6 +21,13 @@ NEIGHBOURS = "_OTELIER_NEIGHBOURS"
 
 DISTRO = "OTEL_PYTHON_DISTRO"
 CONFIGURATOR = "OTEL_PYTHON_CONFIGURATOR"
+
+
+def new_start(environ: MutableMapping[str, str]) -> None:
+    """Forget what an earlier start has said, even where an observed app launches this one."""
+    environ.pop(STARTED, None)
+    environ.pop(NEIGHBOURS, None)
+    name_otelier(environ)
 
 
 def name_otelier(environ: MutableMapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The entry points: `Distro` and `Configurator`, called by OpenTelemetry's launcher.
+"""The entry points: `Distro` and `Configurator`, called by the loader, upstream's or ours.
 
 In order: `Distro` reads the settings and puts defaults into the environment; `Configurator` makes
 the providers; `Distro.load_instrumentor` hands each instrumentation what it needs, and leaves out
@@ -21,8 +21,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
-
 from otelier import _guard, categories, loading, privacy, users
 from otelier import rules as masking
 from otelier._upstream import entry_points, silence_loader
@@ -42,19 +40,27 @@ _CAPTURED = (
 # Python's own helper processes: they run no code of the app.
 _HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
-_STANDS_IN_FOR = frozenset(("fastapi", "starlette", "sqlalchemy", "redis", "logging"))
+CLIENTS: Mapping[str, str] = {
+    "aiohttp-client": "aiohttp",
+    "httpx": "httpx",
+    "httpx2": "httpx2",
+    "requests": "requests",
+}
+"""The modules of HTTP clients, by the names of contrib's entry points that observe them."""
+
+STANDS_IN_FOR = frozenset(("fastapi", "starlette", "sqlalchemy", "redis", "logging"))
 
 
-class Distro(BaseDistro):  # type: ignore[misc]
+class Distro:
     """Entry point `opentelemetry_distro`: settings and defaults."""
 
     started: Start | None = None
 
-    def _configure(self, **_: Any) -> None:
+    def configure(self, **_: Any) -> None:
         name_otelier(os.environ)
         if os.environ[DISTRO] != NAME:
             return
-        silence_loader(_STANDS_IN_FOR)
+        silence_loader(STANDS_IN_FOR)
         if not _is_off(os.environ):
             try:
                 Distro.started = Start(os.environ)
@@ -64,22 +70,38 @@ class Distro(BaseDistro):  # type: ignore[misc]
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
         if Distro.started is None:
             return
-        is_ours = entry_point.value.startswith("otelier.")
-        if entry_point.name in _STANDS_IN_FOR and not is_ours:
+        own = is_ours(entry_point)
+        if entry_point.name in STANDS_IN_FOR and not own:
             return
-        if not is_ours and Distro.started.observes_client(entry_point):
+        if not own and Distro.started.observes_client(entry_point):
             return
         try:
-            arguments = Distro.started.arguments.get(entry_point.name, {}) if is_ours else {}
+            arguments = Distro.started.arguments.get(entry_point.name, {}) if own else {}
             entry_point.load()().instrument(**arguments, **kwargs)
-            if is_ours:
+            if own:
                 Distro.started.stand_in(entry_point.name, arguments)
-            if not is_ours or find_spec(entry_point.name):
+            if not own or find_spec(entry_point.name):
                 Distro.started.observed.append(entry_point.name)
-        except ImportError:
-            raise  # upstream says why and goes on
         except Exception as error:
+            if isinstance(error, ImportError) and not own:
+                raise  # upstream's loader says why and goes on
             _guard.fault(f"instrumenting {entry_point.name}", error)
+
+
+def is_ours(entry_point: EntryPoint) -> bool:
+    return entry_point.value.startswith("otelier.")
+
+
+def derive_from_upstreams() -> None:
+    """Let upstream's loader take the distro: it refuses what is not of this class."""
+    from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
+
+    BaseDistro.register(Distro)
+
+
+# It is that loader that asks. Ours needs no such module, and none of what it imports.
+if "opentelemetry.instrumentation.distro" in sys.modules:
+    derive_from_upstreams()
 
 
 class Configurator:
@@ -179,17 +201,19 @@ class Start:
 
     def observes_client(self, entry_point: EntryPoint) -> bool:
         """Whether it is contrib's for an HTTP client: put in when the app imports the library."""
-        from otelier.instrumentation.clients import LIBRARIES, Clients, Forwarding
+        from otelier.instrumentation.clients import Clients, Forwarding, usable
 
-        if entry_point.name not in LIBRARIES:
+        library = CLIENTS.get(entry_point.name)
+        if library is None:
             return False
         if self._clients is None:
             hosts = self.settings["OTELIER_FORWARD_REQUEST_ID_TO"] or ()
             self._clients = Clients(
                 Forwarding(self.settings["OTELIER_REQUEST_ID_HEADER"][0], hosts)
             )
-        self._clients.observe(entry_point.name, entry_point.load)
-        self.observed.append(entry_point.name)
+        self._clients.observe(library, partial(usable, entry_point))
+        if find_spec(library):
+            self.observed.append(entry_point.name)
         return True
 
     def provide(self) -> None:

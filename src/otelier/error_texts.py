@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 
 from otelier.marks import mark
+from otelier.pattern import pattern
 from otelier.sql_text import mask_sql
 from otelier.sql_tokens import ANY, MYSQL, POSTGRES, SQLITE, Grammar
 
@@ -26,20 +27,20 @@ _DRIVERS = (
     ("aiomysql", MYSQL),
     ("asyncmy", MYSQL),
 )
-_SQL = re.compile(r"\[SQL: (.*?)(?:\](?=\s{0,9}(?:\[parameters|\(Background|\Z))|\Z)", re.DOTALL)
-_PARAMETERS = re.compile(
+_SQL = pattern(r"\[SQL: (.*?)(?:\](?=\s{0,9}(?:\[parameters|\(Background|\Z))|\Z)", re.DOTALL)
+_PARAMETERS = pattern(
     r"\[parameters: (?:.*?)\](?=\s*(?:\n|\\n|\(Background|\Z))|\[parameters: .*\Z", re.DOTALL
 )
-_ECHO = re.compile(
+_ECHO = pattern(
     r"(\[(?:generated in|cached since|no key|raw sql|caching disabled|dialect|insertmanyvalues)"
     r"[^\]\n]{0,120}\]) (?=\S).*",
     re.DOTALL,
 )
 
 
-def value(pattern: str, kind: str = "value") -> Callable[[str], str]:
+def value(source: str, kind: str = "value") -> Callable[[str], str]:
     """A function that puts a mark between the first group of a pattern and its second."""
-    compiled = re.compile(pattern)
+    compiled = pattern(source)
 
     def mask(text: str) -> str:
         return compiled.sub(lambda found: f"{found[1]}{mark(kind)}{found[2]}", text)
@@ -54,7 +55,7 @@ def quoted(before: str, kind: str = "value") -> Callable[[str], str]:
 
 def spanning(before: str, behind: str, kind: str = "value") -> Callable[[str], str]:
     """The same of a value that may have several lines: up to `behind`, or to the end of its own."""
-    opening, closing = re.compile(before), re.compile(behind)
+    opening, closing = pattern(before), pattern(behind)
 
     def mask(text: str) -> str:
         parts: list[str] = []
@@ -102,7 +103,7 @@ def _hide(found: re.Match[str]) -> str:
     return f'{found[1]}"{mark("value")}"'
 
 
-_FIRST_LINE = re.compile(
+_FIRST_LINE = pattern(
     r"(?:psycopg2?\.errors|asyncpg\.exceptions|dialects\.postgresql\.[\w.]{1,64})\.\w{1,80}"
     r"['\"]?[)>]{0,2}:? [^\n]*+"
 )
@@ -115,7 +116,7 @@ _NAMES = "|".join(
         "key", "publication", "subscription", "server", "near",
     )
 )  # fmt: skip
-_OTHER_THAN_NAME = re.compile(rf'(?<!\w)((?!(?:{_NAMES})\b)[\w:]{{1,80}} )"(?!\[masked)[^"\n]*+"')
+_OTHER_THAN_NAME = pattern(rf'(?<!\w)((?!(?:{_NAMES})\b)[\w:]{{1,80}} )"(?!\[masked)[^"\n]*+"')
 _AMONG = " is not among the defined enum values"
 _LONGEST_VALUE = 8192
 _TO_LINE_END = r"(?=\n|\Z)"

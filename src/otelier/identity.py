@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hmac
 import re
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from otelier.fixed import fixed
+from otelier.pattern import pattern
 from otelier.values import Refused
 
 RAW, HASH, OFF = MODES = ("raw", "hash", "off")
@@ -21,11 +22,11 @@ RAW, HASH, OFF = MODES = ("raw", "hash", "off")
 LONGEST: Final = 256
 """Characters of an id; a longer one is none."""
 
-_NAMED_KEY = re.compile(r"([A-Za-z0-9_-]{1,16}):(.*)", re.DOTALL)
-_EMAIL = re.compile(r"[^@\s](?:@|%40)[^@\s]", re.IGNORECASE)
+_NAMED_KEY = pattern(r"([A-Za-z0-9_-]{1,16}):(.*)", re.DOTALL)
+_EMAIL = pattern(r"[^@\s](?:@|%40)[^@\s]", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@fixed
 class Key:
     """What hashes are made with. name: put before each of them; may be empty."""
 
@@ -49,7 +50,7 @@ def user_key(value: str) -> Key:
     return Key(secret.encode("utf-8", "surrogateescape"), name)
 
 
-@dataclass(frozen=True)
+@fixed
 class Identity:
     """How ids of users and of their sessions leave. mode: one of MODES."""
 

@@ -9,7 +9,6 @@ Source: OpenTelemetry specification, environment variables as carriers of contex
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -17,12 +16,13 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Trace
 
 from otelier._upstream import attach, context_with, current_context, current_span
 from otelier.context import RequestContext, current_request, valid_request_id
+from otelier.pattern import pattern
 
 REQUEST_ID: Final = "OTELIER_REQUEST_ID"
 TRACEPARENT: Final = "TRACEPARENT"
 TRACESTATE: Final = "TRACESTATE"
 
-_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
+_TRACEPARENT = pattern(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 
 
 def environ() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What `opentelemetry-instrument` imports before it starts the app's process.
+"""What upstream's launcher imports before it starts the app's process, if `launch` did not do it.
 
 Loaded from the entry-point group `opentelemetry_environment_variables`, in the launching process.
 With several distros installed, upstream takes whichever folder comes first; so this names
@@ -9,12 +9,9 @@ every `OTEL_…` name of this module into a command-line flag: there must be non
 
 import os
 
-from otelier.chosen import DISTRO, NAME, NEIGHBOURS, STARTED, name_otelier
+from otelier.chosen import DISTRO, NAME, new_start
 from otelier.site import take_place
 
-# A new start, even when an observed app launches it.
-os.environ.pop(STARTED, None)
-os.environ.pop(NEIGHBOURS, None)
-name_otelier(os.environ)
+new_start(os.environ)
 if os.environ[DISTRO] == NAME:
     take_place(os.environ)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from otelier.fixed import fixed
 from otelier.setting import Setting
 from otelier.settings import SETTINGS
 from otelier.values import Refused, endpoint, protocol
 
 
-@dataclass(frozen=True, kw_only=True)
+@fixed(kw_only=True)
 class Problem:
     """A variable whose value is not used: said once at start, and by `otelier settings`."""
 
@@ -31,7 +31,7 @@ class Problem:
         return f"{self.variable}={self.value} ignored: {self.reason}; {then}"
 
 
-@dataclass(frozen=True)
+@fixed
 class Settings:
     """The values in force, by variable name."""
 

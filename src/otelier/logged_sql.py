@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 
+from otelier.pattern import pattern
+
 _WORD = r"[\w.\"`\[\]\\]{1,128}"
-_STATEMENT = re.compile(
+_STATEMENT = pattern(
     r"\b(?:SELECT|INSERT\s+INTO|REPLACE\s+INTO|MERGE\s+INTO|DELETE\s+FROM"
     rf"|UPDATE\s+{_WORD}\s+SET|DO\s+\$|SET\s+(?:LOCAL\s+|SESSION\s+)?{_WORD}\s*(?:=|TO)\s*'|SET\s+PASSWORD\b"
     r"|CALL\s+\w{1,128}\s*\(|COPY\s)(?=\s|\\n|['$\w(])"
@@ -18,21 +20,21 @@ _STATEMENT = re.compile(
     rf"|update\s+{_WORD}\s+set\s+{_WORD}\s*="
     rf"|select\s[^;'\"]{{1,300}}?\sfrom\s+{_WORD}(?:\s+\w{{1,64}})?\s+(?:where|join|having)\s))"
 )
-_STRING = re.compile(
+_STRING = pattern(
     r"(?:(?<![\w'])(?:[eEnNbBxX]|[uU]&|_\w{1,16}|date|time|timestamp|interval)?)"
     r"'(?:[^'\\]|''|\\.)*+(?:'|\Z)"
     r"|((?:[=<>]|\blike|\bin\s{0,4}\(|\bvalues\s{0,4}\()\s{0,4})\"(?:[^\"\\]|\"\"|\\.)*+(?:\"|\Z)"
     r"(?:\s{0,4},\s{0,4}\"(?:[^\"\\]|\"\"|\\.)*+(?:\"|\Z))*+",
     re.IGNORECASE | re.DOTALL,
 )
-_DOLLARS = re.compile(r"(?<![\w$])\$(?:[^\W\d]\w{0,62})?\$")
-_BEHIND = re.compile(
+_DOLLARS = pattern(r"(?<![\w$])\$(?:[^\W\d]\w{0,62})?\$")
+_BEHIND = pattern(
     r"\n\s{0,80}(?:File \"|\^|~|Traceback|The above|During"
     r"|[\w.]{0,80}(?:Error|Exception|Exit|Warning)\b)"
 )
 _QUOTED = {
-    "'": re.compile(r"(?:[^'\\]|\\.)*+", re.DOTALL),
-    '"': re.compile(r'(?:[^"\\]|\\.)*+', re.DOTALL),
+    "'": pattern(r"(?:[^'\\]|\\.)*+", re.DOTALL),
+    '"': pattern(r'(?:[^"\\]|\\.)*+', re.DOTALL),
 }
 
 

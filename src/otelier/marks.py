@@ -6,8 +6,9 @@ word stands instead, and its kind is `url`. Any thread; a lost race costs one in
 
 from __future__ import annotations
 
-import re
 from collections import Counter
+
+from otelier.pattern import pattern
 
 REDACTED = "REDACTED"
 """In URLs. Source: semantic conventions, `url.full`, `url.query`."""
@@ -15,7 +16,7 @@ REDACTED = "REDACTED"
 masked: Counter[str] = Counter()
 """Values masked so far in this process, by kind."""
 
-_MARK = re.compile(r"\[masked:(\w+)\]")
+_MARK = pattern(r"\[masked:(\w+)\]")
 
 
 def mark(kind: str) -> str:

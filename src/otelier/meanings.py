@@ -10,14 +10,15 @@ from collections.abc import Callable, Mapping
 
 from otelier.addresses import mask_query, mask_url
 from otelier.marks import REDACTED, mark
+from otelier.pattern import pattern
 
 MaskText = Callable[[str], str]
 
 _LONGEST_QUERY = 4096  # a mark may be longer than what it stands for
 
-_TELLS_A_TOKEN = re.compile(r"bearer|token|auth", re.IGNORECASE)
-_PROTOCOL = re.compile(r"[a-z0-9._/+-]{1,24}")
-_SOUND_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TELLS_A_TOKEN = pattern(r"bearer|token|auth", re.IGNORECASE)
+_PROTOCOL = pattern(r"[a-z0-9._/+-]{1,24}")
+_SOUND_ID = pattern(r"[A-Za-z0-9._-]{1,64}")
 
 
 def _protocols(text: str, mask_text: MaskText) -> str:

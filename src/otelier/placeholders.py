@@ -5,8 +5,7 @@ The word behind `password:` is one of a sentence as often as a secret. Pure; any
 
 from __future__ import annotations
 
-import re
-
+from otelier.pattern import pattern
 from otelier.secret_keys import words
 
 _WORDS = words(
@@ -22,7 +21,7 @@ _WORDS = words(
     provided present absent authentication login user value type length granted
     """
 )
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = pattern(
     r"\?|\$\d{1,3}|\$[A-Z_]+|[:@](?:p\w{0,3}|param\w*|\w+_\d{1,3}|[a-z_]*(?:pass|tok|sec|key)[a-z_]*)"
     r"|%s|%\(\w+\)s|\{[\w.!:]*\}|\$\{\w+\}|[*•x.#-]{1,64}|[^\w\s]{1,3}|<\w+>|\[masked:\w+\]?|REDACTED.*"
 )

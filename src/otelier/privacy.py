@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from otelier import addresses
 from otelier.addresses import mask_addresses, mask_query, mask_url
 from otelier.error_texts import mask_error, statement
+from otelier.fixed import fixed
 from otelier.logged_sql import mask_logged
 from otelier.marks import REDACTED, count, mark, masked
 from otelier.meanings import MEANINGS
@@ -68,7 +68,7 @@ IDS = frozenset((REQUEST_ID, USER_ID, SESSION_ID))
 """What joins a record to its request. They are as the app has bound them."""
 
 
-@dataclass(frozen=True)
+@fixed
 class Policy:
     """email, ip: mask addresses of that kind. safe_keys: of queries. rules: in their order."""
 

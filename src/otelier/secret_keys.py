@@ -8,11 +8,12 @@ mark that its value leaves behind.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
+
+from otelier.pattern import pattern
 
 SIGNATURE = "signature"
 """Of a request, a link or a hook; one of a function is called the same."""
@@ -112,7 +113,7 @@ _ENDS_AUTH: tuple[list[str], ...] = ([], ["header"], ["headers"], ["value"])
 _IDS = frozenset(("session.id", "session.previous_id"))
 _COUNTED = frozenset(("tokens", "sessions", "cards", "cookies", "secrets", "passwords"))
 
-_BETWEEN = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_BETWEEN = pattern(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _LONGEST = 128
 
 
@@ -181,11 +182,11 @@ def _is_value(item: Any) -> bool:
     return isinstance(item, (str, bytes)) and item[:1] not in ("-", b"-", "", b"")
 
 
-_NUMBER = re.compile(r"[\d.]{1,9}(?: [a-z]{2,16}){0,4}")
-_OF_A_REQUEST = re.compile(r"[^\s()]{8,}")
+_NUMBER = pattern(r"[\d.]{1,9}(?: [a-z]{2,16}){0,4}")
+_OF_A_REQUEST = pattern(r"[^\s()]{8,}")
 
 
-_CLOCK = re.compile(r"\d{1,2}:\d\d(?:[:.]\d\d){0,2}")
+_CLOCK = pattern(r"\d{1,2}:\d\d(?:[:.]\d\d){0,2}")
 
 
 def is_harmless(kind: str | None, value: object) -> bool:

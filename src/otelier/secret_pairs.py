@@ -14,12 +14,13 @@ import re
 from collections.abc import Callable
 
 from otelier.marks import mark
+from otelier.pattern import pattern
 from otelier.placeholders import says_nothing
 from otelier.secret_keys import is_count, is_harmless, kind_of_key
 from otelier.secret_phrases import mask_phrases
 
 # A key of one word, or of two (`api key`); each run of letters is looked at once.
-_PAIR = re.compile(
+_PAIR = pattern(
     r"""(?<![\w.-]) (?P<escape> (?<=%)(?:25){0,3}[0-9A-F]{2} | (?<=\\)[nrt] )?+
     (?P<key> [\w.-]++
       (?:[ ](?:key|token|secret|password|passwd|number|code|id|no|cookie|answer)(?!\w))?+ )
@@ -32,54 +33,54 @@ _PAIR = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
-_PART = re.compile(
+_PART = pattern(
     "ss|cr|key|token|pw|cook|card|cv|auth|otp|jwt|sid|input|srf|bearer|ccn|social|saml|code|pin|sig"
     "|answer"
     "|protocol"
 )
-_RUN = re.compile(r"[\w.-]*+")
-_SECOND = re.compile(r"(?:key|token|secret|password|passwd|number|code|id|no|cookie|answer)(?!\w)")
+_RUN = pattern(r"[\w.-]*+")
+_SECOND = pattern(r"(?:key|token|secret|password|passwd|number|code|id|no|cookie|answer)(?!\w)")
 _SMALL = {letter: letter + 32 for letter in range(ord("A"), ord("Z") + 1)}
 # `<wsse:Password Type="…">x`, `<param name="password">x`, and `name="password" value="x"`.
-_TAG = re.compile(
+_TAG = pattern(
     r"(?P<head><(?:[\w.-]{1,64}:)?(?P<key>[\w.-]++)(?:\s[^<>]*+)?+>(?:<!\[CDATA\[)?+)"
     r"(?P<value>[^<]++)"
 )
-_PARAM = re.compile(
+_PARAM = pattern(
     r"(?P<head><[\w:.-]{1,64}\s[^<>]{0,200}?\b(?:name|key)=[\"'](?P<key>[\w.-]{1,128})[\"'][^<>]{0,200}>)"
     r"(?P<value>[^<]++)"
 )
-_NAMED = re.compile(
+_NAMED = pattern(
     r"""(?P<head> (?<![\w-]) (?:name|key)\\*["']?[=:][ ]?\\*["']?(?P<key>[\w.-]++)
     \\*["']?(?:,\s*+|\s++) \\*["']?value\\*["']?[=:][ ]?(?P<quote>\\*["'])? )
     (?P<value> (?(quote)[^"'\\\n]++|[^\s"'\\,}>]++) )""",
     re.VERBOSE | re.IGNORECASE,
 )
-_COOKIE = re.compile(r"(<Cookie [^\s=<>]{1,128}=)[^\s<>]++")
-_OPENING = re.compile(r"[bBuUrRfF]{0,2}+(\\*+)(\"\"\"|'''|\"\"(?=\w)|[\"'])")
+_COOKIE = pattern(r"(<Cookie [^\s=<>]{1,128}=)[^\s<>]++")
+_OPENING = pattern(r"[bBuUrRfF]{0,2}+(\\*+)(\"\"\"|'''|\"\"(?=\w)|[\"'])")
 _QUOTED = {
-    "'": re.compile(r"(?:[^'\\]|\\.|'')*+", re.DOTALL),
-    '"': re.compile(r'(?:[^"\\]|\\.)*+', re.DOTALL),
+    "'": pattern(r"(?:[^'\\]|\\.|'')*+", re.DOTALL),
+    '"': pattern(r'(?:[^"\\]|\\.)*+', re.DOTALL),
 }
-_BRACKETS = re.compile(r"\\.|[\"'\[\](){}]", re.DOTALL)
-_END_OF_BARE = re.compile(
+_BRACKETS = pattern(r"\\.|[\"'\[\](){}]", re.DOTALL)
+_END_OF_BARE = pattern(
     r"\s|[\"'](?![^\s,;)\]}>&\"'])|[,;&](?=[\"'\s]|\Z|[\w.%\[\]-]++[=:])|%2[267]|\\[nr\"']"
 )
-_BLOCK = re.compile(r"[|>][+-]?[ \t]{0,8}(?:\r?\n[ \t]+[^\r\n]++)++")  # of YAML
+_BLOCK = pattern(r"[|>][+-]?[ \t]{0,8}(?:\r?\n[ \t]+[^\r\n]++)++")  # of YAML
 _MORE_DIGITS = re.compile(r"(?:[ -]\d{2,})++")
-_SCHEME = re.compile(
+_SCHEME = pattern(
     r"(?:bearer|basic|token|negotiate|apikey|key|jwt|ntlm|hmac|digest|signature|aws4-[\w-]+)[ \t]+",
     re.IGNORECASE,
 )
-_LINE = re.compile(r"[^\r\n]*+")
-_END_OF_FORM = re.compile(r"(?:\r?\n|\\+r\\+n)--|\Z")
-_LOC = re.compile(r"\\*['\"]loc\\*['\"]:")
-_PHRASE = re.compile(r"[^\r\n,;&'\"<>)\]}]++")
-_FOLDER = re.compile(r"(?:OLD)?PWD=/")
+_LINE = pattern(r"[^\r\n]*+")
+_END_OF_FORM = pattern(r"(?:\r?\n|\\+r\\+n)--|\Z")
+_LOC = pattern(r"\\*['\"]loc\\*['\"]:")
+_PHRASE = pattern(r"[^\r\n,;&'\"<>)\]}]++")
+_FOLDER = pattern(r"(?:OLD)?PWD=/")
 _LOOK_BACK = 400
 # What stands before a key in a tuple, in a list of lists, in a part of a form.
-_BEFORE_TUPLE = re.compile(r"(?:\(b?|b|(?:\[|\],)\s{0,2}\[)\\*[\"']\Z")
-_BEFORE_FORM = re.compile(r"name=\\*\"\Z")
+_BEFORE_TUPLE = pattern(r"(?:\(b?|b|(?:\[|\],)\s{0,2}\[)\\*[\"']\Z")
+_BEFORE_FORM = pattern(r"name=\\*\"\Z")
 
 
 def mask_pairs(text: str) -> str:

@@ -12,10 +12,11 @@ import re
 from collections.abc import Callable
 
 from otelier.marks import mark
+from otelier.pattern import pattern
 from otelier.placeholders import says_nothing
 from otelier.secret_keys import kind_of_key
 
-_OPTION = re.compile(
+_OPTION = pattern(
     r"(?<![\w-])(--[\w.-]++)(['\"]?,?[ \t]{1,4}(?:(['\"])(?=[^'\"\n]*['\"]))?['\"]?)"
     r"((?(3)[^'\"\n]++|[^\s'\"]++))"
 )
@@ -27,7 +28,7 @@ def _cased(*words: str) -> str:
     return "|".join(case for word in words for case in (word, word.capitalize(), word.upper()))
 
 
-_SPOKEN = re.compile(
+_SPOKEN = pattern(
     rf"({_cased('password', 'passwd', 'passphrase', 'passcode', 'pwd', 'secret', 'token', 'api')}"
     r"|requirepass|masterauth|AUTH(?: \w{1,32})?|access|Access)"
     r"([ -]?(?:[Kk]ey|KEY|[Tt]oken))?(?<!\s)"
@@ -36,21 +37,21 @@ _SPOKEN = re.compile(
     r"(?:(?<=/)|[ \t]{1,4})(\\*+['\"])?+"
     r"((?(4)[^'\"\\\n]++|[^\s'\"\\;,/]++))"
 )
-_NEAR = re.compile(
+_NEAR = pattern(
     rf"(?P<head>(?:(?:{_cased('password', 'passphrase', 'passcode')})s?"
     r"|identified by|Identified by|IDENTIFIED BY)[ (]\\*(?P<quote>['\"]))"
     r"(?P<value>(?:(?!(?P=quote))[^\n])+)"
 )
 # `Your verification code is 123456`.
-_CODE = re.compile(
+_CODE = pattern(
     r"((?:[Vv]erification|[Ss]ecurity|[Cc]onfirmation|[Aa]ccess|[Ll]ogin|[Ss]ign-?in|[Rr]ecovery|[Tt]ime|[Pp]asscode"
     r"|[Aa]uthentication|[Aa]uthori[sz]ation|2FA|MFA|OTP|SMS)[ -](?:code|Code|CODE) is:? \\*['\"]?)"
     r"((?=[^\d\s]{0,32}\d)[\w-]{4,64})"
 )
 _OF_PASSWORD = ("pass", "pwd", "requ", "mast", "auth")
-_COOKIES = re.compile(r"(\bcookies?[ :=]{0,2}\{)[^{}\n]++", re.IGNORECASE)
+_COOKIES = pattern(r"(\bcookies?[ :=]{0,2}\{)[^{}\n]++", re.IGNORECASE)
 # No secret, though digits are in it: a moment, an algorithm, something that is counted.
-_NAMED = re.compile(
+_NAMED = pattern(
     r"\d{4}-\d\d-\d\d.*|(?:sha|md|utf|bcrypt|scrypt|argon|pbkdf|oauth|ipv?|v|base|http|python|user|users"
     r"|field|step|attempt|try|version|page|node|host|worker|app|test|id|item|row|line|level|part"
     r"|phase|type|column|db|server|job|task|request|session|client|account|number|no|nr)"
@@ -58,7 +59,7 @@ _NAMED = re.compile(
     r"|[\[{<(%$:@].*|.*://.*",
     re.IGNORECASE | re.DOTALL,
 )
-_MIXED = re.compile(r"(?=[^A-Za-z]{0,64}[A-Za-z])(?=[^\d!@#$%^&*+=~]{0,64}[\d!@#$%^&*+=~])")
+_MIXED = pattern(r"(?=[^A-Za-z]{0,64}[A-Za-z])(?=[^\d!@#$%^&*+=~]{0,64}[\d!@#$%^&*+=~])")
 _SHORTEST, _SHORTEST_TOKEN, _LONGEST = 6, 12, 256
 
 
@@ -133,14 +134,14 @@ _PROGRAMS = (
     (("redis-cli", "valkey-cli"), rf"((?<![\w-])-a{_BEHIND})[^\s'\"\\-][^\s'\"\\]*"),
     (("mysql", "mariadb"), r"((?<![\w-])-p\\*['\"]?)(?![\d:.]+(?![^\s'\"\\]))[^\s'\"\\]+"),
 )
-_OPTIONS = tuple((programs, re.compile(pattern)) for programs, pattern in _PROGRAMS)
+_OPTIONS = tuple((programs, pattern(source)) for programs, source in _PROGRAMS)
 
 
 def mask_commands(text: str) -> str:
     """Passwords behind an option of one letter, where a program that takes one is named."""
-    for programs, pattern in _OPTIONS:
+    for programs, option in _OPTIONS:
         for program in programs:
             if program in text:
-                text = pattern.sub(lambda found: f"{found[1]}{mark('password')}", text)
+                text = option.sub(lambda found: f"{found[1]}{mark('password')}", text)
                 break
     return text

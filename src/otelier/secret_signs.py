@@ -5,13 +5,12 @@ A look takes 20 ns, the pattern that it saves 50 times as much. Pure; any thread
 
 from __future__ import annotations
 
-import re
-
 from otelier.addresses import may_be_link
+from otelier.pattern import pattern
 from otelier.secret_shapes import has_digits
 
 # Such as are parts of ordinary words as well.
-_RARE = re.compile(
+_RARE = pattern(
     r"(?:\b|_|(?<=\\[nrt])|(?<=%[0-9a-f]{2}))(?:pin|sig|signature[\w-]{0,8})_EQUALS"
     r"|code[_-]?verifier_EQUALS|answer_EQUALS|code is[: ]"
     r"|(?:[2m]fa|ion|time|backup|recovery|security|sms|factor|reset|login|signin|magic)"

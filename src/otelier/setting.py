@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from otelier.fixed import fixed
 from otelier.values import count
 
 
-@dataclass(frozen=True, kw_only=True)
+@fixed(kw_only=True)
 class Setting:
     """One variable.
 

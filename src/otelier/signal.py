@@ -3,7 +3,7 @@ differ by a few words."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from otelier.fixed import fixed
 
 HTTP = "semantic conventions, HTTP"
 DATABASE = "semantic conventions, database"
@@ -17,7 +17,7 @@ SDK = "semantic conventions, OpenTelemetry SDK"
 FASTAPI = "FastAPI, its own telemetry"
 
 
-@dataclass(frozen=True, kw_only=True)
+@fixed(kw_only=True)
 class Signal:
     """One name.
 

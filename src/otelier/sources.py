@@ -12,9 +12,9 @@ Pure. Who looks there is `instrumentation.user`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from otelier.fixed import fixed
 from otelier.values import Refused, names
 
 Network = IPv4Network | IPv6Network
@@ -24,7 +24,7 @@ _PATH = re.compile(rf"{_NAME}(?:\.{_NAME})*")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
-@dataclass(frozen=True)
+@fixed
 class Source:
     """One place. kind: `scope`, `state`, `dependency`, `claim` or `header`.
 

@@ -11,7 +11,9 @@ import re
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus, unquote_plus
 
-_PART = re.compile(r"[^\s'\"<>&;,=?\\%]*+(?:%[0-9A-Fa-f]{2}[^\s'\"<>&;,=?\\%]*+)++")
+from otelier.pattern import pattern
+
+_PART = pattern(r"[^\s'\"<>&;,=?\\%]*+(?:%[0-9A-Fa-f]{2}[^\s'\"<>&;,=?\\%]*+)++")
 
 
 def mask_spelled(text: str, mask: Callable[[str], str]) -> str:

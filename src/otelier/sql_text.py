@@ -13,11 +13,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from otelier.pattern import pattern
 from otelier.sql_tokens import ANY, UNSURE, Grammar, Token, tokens
 
 # Data without quotes: passwords of Oracle's users, SQLCipher's keys, settings of an application
 # (`SET app.tenant = acme`), and what follows a COPY in a dump.
-_BARE_SECRET = re.compile(
+_BARE_SECRET = pattern(
     r"\bIDENTIFIED\s+BY\b(?!\s*+['\"?:%$@])|\bPRAGMA\s+(?:\w++\s*+\.\s*+)?(?:hex)?(?:re)?key\b"
     r"|\bREPLACE\s+[^\W\d]\w*+\s*+(?:;|\Z)|\bAS\s+\w++\s+KEY\s+[^\W\d]|(?:\A|;)\s*+CONNECT\s+\w++\s*+/"
     r"|(?:\A|;)\s*+SET\s+(?:(?:LOCAL|SESSION)\s+)?\w++\.\w++\s*+(?:=|\bTO\b)\s*+"

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from otelier.fixed import fixed
+from otelier.pattern import pattern
 
 Token = tuple[str, str]
 """Kind and text. Kinds: blank, literal, name, place, mark, operator, unsure."""
 
 
-@dataclass(frozen=True)
+@fixed
 class Grammar:
     """What differs between engines, and changes what is a literal.
 
@@ -62,11 +64,11 @@ GRAMMARS: Mapping[str, Grammar] = {
 _LITERAL, UNSURE = ("literal", "?"), ("unsure", "")
 
 # A name that needs quotes: more than an identifier, less than a sentence.
-_PLAIN_NAME = re.compile(r"[\w $.@#/-]{1,64}")
+_PLAIN_NAME = pattern(r"[\w $.@#/-]{1,64}")
 _NAME = r"[^\W\d][\w$]*+"
 _STRING = r"'(?:[^'\\]|''|\\(?!['\\])|\\\\)*+'"
 
-_TOKEN = re.compile(
+_TOKEN = pattern(
     rf"""
       (?P<blank> \s++ )
     | (?P<comment> /\* | --(?=[\s]|\Z) )
@@ -91,8 +93,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-_END_OF_LINE = re.compile(r"[\r\n]|\Z")
-_COMMENT_PART = re.compile(r"/\*|\*/")
+_END_OF_LINE = pattern(r"[\r\n]|\Z")
+_COMMENT_PART = pattern(r"/\*|\*/")
 # Oracle writes a string between brackets of its choice: q'[it's one]'.
 _OWN_QUOTES = frozenset(("Q", "NQ"))
 
@@ -169,7 +171,7 @@ def _unsure(token: re.Match[str], grammar: Grammar) -> _Read:
     return _STOP
 
 
-_ESCAPE = re.compile(r"\bESCAPE\s*\Z", re.IGNORECASE)
+_ESCAPE = pattern(r"\bESCAPE\s*\Z", re.IGNORECASE)
 
 
 def _dollar(token: re.Match[str], grammar: Grammar) -> _Read:

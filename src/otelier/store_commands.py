@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from otelier.pattern import pattern
+
 
 def mask_command(text: str) -> str:
     """Commands of a store, each on its line, without arguments; those may have lines as well."""
@@ -16,10 +18,10 @@ def mask_command(text: str) -> str:
     return "\n".join([*shown, *(_without_arguments(_FURTHER_NAME, *o.split(" ")) for o in others)])
 
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,31}")
-_FURTHER_NAME = re.compile(r"[A-Z][A-Z._-]{1,31}")
+_NAME = pattern(r"[A-Za-z][A-Za-z0-9._-]{0,31}")
+_FURTHER_NAME = pattern(r"[A-Z][A-Z._-]{1,31}")
 _MASKED = frozenset(("?", "..."))
-_SECOND_NAME = re.compile(r"[A-Za-z_-]{1,24}")
+_SECOND_NAME = pattern(r"[A-Za-z_-]{1,24}")
 
 # Commands whose second word is part of their name.
 TWO_WORDS = frozenset(

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import entry_points
 from typing import Any
@@ -21,7 +22,8 @@ from opentelemetry.trace import SpanKind, StatusCode, get_tracer
 
 from otelier import _guard
 from otelier.context import RequestContext, current_request
-from otelier.instrumentation.clients import LIBRARIES, Clients, Forwarding
+from otelier.distro import CLIENTS
+from otelier.instrumentation.clients import Clients, Forwarding, usable
 from otelier.instrumentation.masked import mask_text, mask_url
 from tests.conftest import Telemetry
 from tests.conventions import published
@@ -126,9 +128,9 @@ each = pytest.mark.parametrize("ask", ASKS, ids=lambda ask: ask.__name__.removep
 def observed(*hosts: str) -> Clients:
     clients = Clients(Forwarding(HEADER, frozenset(hosts)))
     entries = {e.name: e for e in entry_points(group="opentelemetry_instrumentor")}
-    for name in LIBRARIES:
+    for name, library in CLIENTS.items():
         if name in entries:
-            clients.observe(name, entries[name].load)
+            clients.observe(library, partial(usable, entries[name]))
     return clients
 
 
@@ -349,19 +351,31 @@ def test_a_fault_of_the_mask(
 
 LAZY = """
 import sys
-from otelier.instrumentation.clients import LIBRARIES, Clients, Forwarding
+from otelier.distro import CLIENTS
+from otelier.instrumentation.clients import Clients, Forwarding
 
 class Instrumentor:
     def instrument(self, **arguments):
         print("instrumented", sorted(arguments))
 
 clients = Clients(Forwarding("X-Request-ID", frozenset()))
-for name in LIBRARIES:
-    clients.observe(name, lambda: Instrumentor)
-print([library for library in LIBRARIES.values() if library in sys.modules])
+for library in CLIENTS.values():
+    clients.observe(library, lambda: Instrumentor)
+print([library for library in CLIENTS.values() if library in sys.modules])
 import httpx
 import httpx
 """
+
+
+def test_a_release_that_contrib_does_not_observe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line says it, nothing is put in, and nothing counts as a fault."""
+    (entry,) = entry_points(group="opentelemetry_instrumentor", name="httpx")
+    monkeypatch.setattr("opentelemetry.instrumentation.dependencies.version", lambda _: "0.1")
+    assert usable(entry) is None
+    assert "httpx is not observed: This instrumentation " in capsys.readouterr().err
+    assert not _guard.faults
 
 
 def test_nothing_is_imported_for_the_app() -> None:

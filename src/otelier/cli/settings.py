@@ -38,9 +38,9 @@ Status, body and every other header are the app's own. What counts as an answer 
 
 ## Beyond our reach
 
-`OTEL_PROPAGATORS` is read by OpenTelemetry's launcher before any distro is loaded. An installed wheel
-of Otelier corrects a name that nothing provides; with an editable install the launcher ends with a
-sentence that names it.
+`OTEL_PROPAGATORS` is read by OpenTelemetry before any distro is loaded. A name that nothing provides is corrected as
+the interpreter starts, by `otelier.pth` beside the package; where that file is missing, as in a folder that was only
+copied, OpenTelemetry's launcher ends with a sentence that names it.
 """
 
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from otelier.export.line import Line
 from otelier.export.queue import Queue
+from otelier.fixed import fixed
 
 _OBJECTS = 3  # a record takes 1.7 to 2.5 times the room of its bytes (measured, lean ones)
 _FIRST_GUESS = 1_500  # bytes of a record as an object, before any was packed
 _FEWEST = 256
 
 
-@dataclass(frozen=True)
+@fixed
 class Channel:
     """One signal: its queue (metrics have none) and the line to each of its sinks."""
 
@@ -74,7 +75,7 @@ class Channel:
         self.queue.leave(room)
 
 
-@dataclass(frozen=True)
+@fixed
 class Balance:
     """What has become of the records of one signal, for one sink.
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 
 from otelier.export import messages
+from otelier.fixed import fixed
 
 
 class Fate(Enum):
@@ -32,7 +32,7 @@ class Fate(Enum):
     REFUSED = auto()
 
 
-@dataclass(frozen=True)
+@fixed
 class Answer:
     """The fate of one batch.
 

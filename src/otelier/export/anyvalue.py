@@ -13,10 +13,10 @@ from __future__ import annotations
 import reprlib
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from otelier.export.wire import field, utf8, varint
+from otelier.fixed import fixed
 from otelier.privacy import mask_text, mask_value, masked_neighbours
 from otelier.torn import cut
 
@@ -44,7 +44,7 @@ _shorten.maxset = _shorten.maxfrozenset = 20
 _shorten.maxstring = _shorten.maxother = _shorten.maxlong = 200
 
 
-@dataclass(frozen=True)
+@fixed
 class Limits:
     """Longest text, in characters, or bytes: of an attribute's value, and of a log record's body.
 

@@ -24,14 +24,13 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from contextvars import Context
 from typing import Any
 from weakref import WeakSet
 
-from opentelemetry.instrumentation.utils import suppress_instrumentation
-
 from otelier import _guard
+from otelier._upstream import unobserved
 from otelier.export.account import Balance, Channel
 from otelier.export.books import Books
 from otelier.export.line import Line
@@ -177,7 +176,7 @@ class Delivery:
             self.start()
 
     def _run(self) -> None:
-        with _unobserved():
+        with unobserved():
             while not self._ended:
                 self._bell.wait(self._pause())
                 try:
@@ -217,7 +216,7 @@ class Delivery:
             return False
         self._working = threading.get_ident()
         try:
-            with _unobserved():
+            with unobserved():
                 return self._flush(deadline)
         except Exception as error:
             _guard.fault("delivering", error)
@@ -329,11 +328,6 @@ class _Request:
         self.deadline = deadline
         self.bell = Bell()
         self.is_delivered = False
-
-
-def _unobserved() -> AbstractContextManager[None]:
-    """What exporters do in here is traced by nobody."""
-    return suppress_instrumentation()
 
 
 _deliveries: WeakSet[Delivery] = WeakSet()

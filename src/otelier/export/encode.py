@@ -14,13 +14,13 @@ Source: opentelemetry-proto, collector/*/v1; the three requests have the same nu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from otelier import _guard, privacy
 from otelier.export import encode_logs, encode_metrics, encode_spans
 from otelier.export.attributes import LIMITS, Parts, fields, openings, plain
 from otelier.export.wire import VARINTS, field, text_field, varint
+from otelier.fixed import fixed
 from otelier.privacy import mask_name
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ Encode = Callable[[Any], tuple[Any, bytes]]
 """From a record to its scope and its bytes."""
 
 
-@dataclass(frozen=True)
+@fixed
 class Encoded:
     """A request. count: records in it, for metrics data points; refused: those left out."""
 

@@ -8,16 +8,17 @@ a sentence, and the app starts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+from otelier._upstream import entry_points
 from otelier.export import encode
 from otelier.export.encode import Encoded
 from otelier.export.sinks import ExporterSink, OTLPSink, Sink
 from otelier.export.target import Target
 from otelier.export.transport import Transport
+from otelier.fixed import fixed
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _OTLP = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 
 
-@dataclass(frozen=True)
+@fixed
 class Found:
     """What the names of one signal stand for.
 
@@ -38,7 +39,7 @@ class Found:
     problems: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@fixed
 class Means:
     """What sinks are made with.
 

@@ -13,7 +13,6 @@ import socket
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from otelier import _guard
@@ -23,6 +22,7 @@ from otelier.export.backlog import Parcel
 from otelier.export.masked_records import MASKS
 from otelier.export.target import Target
 from otelier.export.transport import Transport
+from otelier.fixed import replace
 
 if TYPE_CHECKING:
     from otelier.export.encode import Encoded

@@ -23,13 +23,14 @@ import time
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, BinaryIO
 
 from otelier import _guard
 from otelier.export.rank import Rank
+from otelier.fixed import fixed, replace
 
 try:
     import fcntl
@@ -47,7 +48,7 @@ class Unreadable(Exception):
     """A file that is not what was written."""
 
 
-@dataclass(frozen=True)
+@fixed
 class Entry:
     """One batch on disk. encoding: HTTP's name of how its content is compressed."""
 

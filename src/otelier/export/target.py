@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from urllib.parse import SplitResult, unquote, urlsplit
+
+from otelier.fixed import fixed
 
 SIGNALS = ("traces", "metrics", "logs")
 
@@ -22,7 +24,7 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-@dataclass(frozen=True)
+@fixed
 class Target:
     """One receiver of one signal.
 

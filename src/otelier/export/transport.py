@@ -16,13 +16,13 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from ssl import SSLContext, create_default_context
 from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
 
 from otelier.export.target import Target, basic
+from otelier.fixed import fixed
 from otelier.version import __version__
 
 try:
@@ -34,7 +34,7 @@ _LONGEST_BODY = 65_536
 _PIECE = 262_144
 
 
-@dataclass(frozen=True)
+@fixed
 class Response:
     """What came back. headers: names in lower case. body: its first 64 KB."""
 

@@ -15,12 +15,12 @@ import traceback
 from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
 
 from otelier.errors import type_name
+from otelier.fixed import fixed
 
 SECONDS = 1.0
 """That one attempt may take."""
@@ -46,7 +46,7 @@ class Attempt(Protocol):
     def abort(self) -> None: ...
 
 
-@dataclass(frozen=True)
+@fixed
 class Target:
     """Something that can be reached or not.
 
@@ -60,7 +60,7 @@ class Target:
     attempt: Callable[[], Attempt]
 
 
-@dataclass(frozen=True)
+@fixed
 class Finding:
     """How an attempt went. error: class of the exception, None if all is well.
 

@@ -25,10 +25,10 @@ from types import FrameType
 from typing import Any, Final, Protocol
 
 from opentelemetry._logs import get_logger_provider
-from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otelier import _guard, runtime_signals, signals
+from otelier._upstream import unobserved
 from otelier.context import SCOPE_KEY, RequestContext
 from otelier.export.queue import Bell
 from otelier.export.record import LeanLog
@@ -120,7 +120,7 @@ class Watcher:
         self._bell.ring()
 
     def _run(self) -> None:
-        with suppress_instrumentation():
+        with unobserved():
             while True:
                 self._bell.wait(self._pause())
                 try:

@@ -14,13 +14,12 @@ Source: semantic conventions, database client spans and metrics, Redis.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import partial, wraps
 from operator import attrgetter
 from types import ModuleType
 from typing import Any
 
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.metrics import Meter, MeterProvider, get_meter
 from opentelemetry.trace import Tracer, TracerProvider, get_tracer
 
@@ -38,6 +37,7 @@ from otelier.instrumentation.cache_hits import Hits
 from otelier.instrumentation.cache_pools import RedisPools
 from otelier.instrumentation.cache_servers import Servers
 from otelier.instrumentation.connections import Gauges
+from otelier.instrumentation.instrumentor import Instrumentor
 from otelier.instrumentation.key_patterns import KeyPatterns
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
 from otelier.sdk.metrics import distribution
@@ -49,16 +49,13 @@ SCOPE = "otelier.cache"
 _BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
 
 
-class CacheInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+class CacheInstrumentor(Instrumentor):
     """Stands in for contrib's `redis`; does nothing unless it is switched on by our distro.
 
     info: whether servers are asked how they are (`cache_info`).
     Its arguments, and contrib's: `tracer_provider`, `meter_provider`, `request_hook` (called with
     span, client, arguments and options of a command) and `response_hook` (span, client, response).
     """
-
-    def instrumentation_dependencies(self) -> Collection[str]:
-        return ()
 
     def _instrument(
         self,

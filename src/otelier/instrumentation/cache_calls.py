@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -26,6 +25,7 @@ from otelier import _guard, signals
 from otelier._upstream import SPAN_KEY, SUPPRESSIONS, current_context
 from otelier.context import current_request
 from otelier.errors import type_name
+from otelier.fixed import fixed
 from otelier.instrumentation.cache_hits import Lookups, take_all
 from otelier.instrumentation.cache_servers import Command, Server, Servers, of_cluster, of_pool
 from otelier.instrumentation.key_patterns import KeyPatterns
@@ -43,7 +43,7 @@ _BEGINNING = "beginning a Redis command"
 _ENDING = "ending a Redis command"
 
 
-@dataclass(frozen=True)
+@fixed
 class Options:
     """How commands are observed.
 

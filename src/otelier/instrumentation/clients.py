@@ -12,8 +12,8 @@ Source: semantic conventions, HTTP client spans.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, MutableMapping
-from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import EntryPoint
 from types import ModuleType
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -22,21 +22,14 @@ from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 
 from otelier import _guard
 from otelier.context import current_request
+from otelier.fixed import fixed
 from otelier.instrumentation.masked import MaskedProvider
 from otelier.instrumentation.observe import Patches
-
-# Names of contrib's entry points to the libraries that they observe.
-LIBRARIES: Mapping[str, str] = {
-    "aiohttp-client": "aiohttp",
-    "httpx": "httpx",
-    "httpx2": "httpx2",
-    "requests": "requests",
-}
 
 _ADDED = "otelier.request_id_added"
 
 
-@dataclass(frozen=True)
+@fixed
 class Forwarding:
     """header: the name under which the request id is sent. hosts: to whom, in lower case."""
 
@@ -72,9 +65,9 @@ class Clients:
         self._waiting: list[tuple[str, Callable[[], Any], ModuleType]] = []
         self._is_busy = False
 
-    def observe(self, name: str, load: Callable[[], Any]) -> None:
-        """name: a key of LIBRARIES. load: gives the class of the instrumentor."""
-        library = LIBRARIES[name]
+    def observe(self, library: str, load: Callable[[], Any]) -> None:
+        """library: the module that the app imports. load: gives the class of the instrumentor, None
+        if that is not for this release of it."""
         self._patches.after_import(library, partial(self._imported, library, load))
 
     def restore(self) -> None:
@@ -98,13 +91,26 @@ class Clients:
         self._is_busy = False
 
     def _instrument(self, library: str, load: Callable[[], Any], module: ModuleType) -> None:
-        instrumentor = load()()
+        if (made := load()) is None:
+            return
+        instrumentor = made()
         arguments = _ARGUMENTS[library](self._forwarding, module) if self._forwarding.hosts else {}
         instrumentor.instrument(tracer_provider=MaskedProvider(), skip_dep_check=True, **arguments)
         self._instrumentors.append(instrumentor)
         if library == "requests" and self._forwarding.hosts:
             forgetting = partial(_forgetting, self._forwarding)
             self._patches.replace(module.sessions.SessionRedirectMixin, "rebuild_auth", forgetting)
+
+
+def usable(entry: EntryPoint) -> Any | None:
+    """Contrib's class; None, said in a line, where it is not for the release that is installed."""
+    from opentelemetry.instrumentation.dependencies import get_dist_dependency_conflicts
+
+    conflict = get_dist_dependency_conflicts(entry.dist) if entry.dist else None
+    if conflict is None:
+        return entry.load()
+    _guard.say(f"{entry.name} is not observed: {conflict}", cause=entry.name)
+    return None
 
 
 def _httpx(forwarding: Forwarding, _: ModuleType) -> Mapping[str, Any]:

@@ -10,12 +10,12 @@ Source: semantic conventions, database client metrics, connection pools.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from opentelemetry.metrics import Meter
 
 from otelier import signals
+from otelier.fixed import fixed
 from otelier.privacy import mask_text
 from otelier.sdk.observed import Value, observe
 
@@ -23,7 +23,7 @@ _CONNECTION = "{connection}"
 _LONGEST = 256
 
 
-@dataclass(frozen=True)
+@fixed
 class Bounds:
     """most: connections open at a time; most_idle: of these unused. None where there is none."""
 

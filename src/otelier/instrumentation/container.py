@@ -14,17 +14,17 @@ Source: cgroups(7), the kernel's `cgroup-v1/memory` and `cgroup-v2`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from otelier import runtime_signals as names
+from otelier.fixed import fixed
 from otelier.sdk.observed import Read, Value
 
 _UNLIMITED = 1 << 60
 """Version 1 says `no limit` by a number near the largest of 63 bits."""
 
 
-@dataclass(frozen=True)
+@fixed
 class _Files:
     """What a version calls them. idle: in `memory.stat`, what is given up when room is needed."""
 
@@ -37,7 +37,7 @@ _FIRST = _Files("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactiv
 _SECOND = _Files("memory.max", "memory.current", "inactive_file")
 
 
-@dataclass(frozen=True)
+@fixed
 class Memory:
     """Bytes. limit: None for none. usage: with the cache of files; working_set: what the kernel
     cannot give up."""

@@ -15,13 +15,12 @@ Source: semantic conventions, database client spans and metrics.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from types import ModuleType
 from typing import Any
 
 from opentelemetry.context import Context
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.metrics import Meter, MeterProvider, get_meter
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, TracerProvider, get_tracer
 
@@ -29,6 +28,7 @@ from otelier import _guard, signals
 from otelier._upstream import SPAN_KEY, SUPPRESSIONS, current_context
 from otelier.instrumentation import database_checks, seen
 from otelier.instrumentation.engines import Engines, Kind, failure
+from otelier.instrumentation.instrumentor import Instrumentor
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
 from otelier.instrumentation.pools import Pools
 from otelier.instrumentation.sqlcommenter import Commenter
@@ -50,7 +50,7 @@ _CALL = "otelier_call"
 """Attribute of an execution context: span, kind and `perf_counter` of what was begun."""
 
 
-class DatabaseInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+class DatabaseInstrumentor(Instrumentor):
     """Stands in for contrib's `sqlalchemy`; does nothing unless it is switched on by our distro.
 
     Its arguments, and contrib's: `tracer_provider`, `meter_provider`, `enable_commenter` (or
@@ -58,9 +58,6 @@ class DatabaseInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     slow_seconds: from when on a statement is slow; most_repeats: how often one may come in a
     request without a record; 0 switches either off. explain: whether slow ones are explained.
     """
-
-    def instrumentation_dependencies(self) -> Collection[str]:
-        return ()
 
     def _instrument(
         self,

@@ -11,10 +11,11 @@ import re
 from otelier.context import current_request
 from otelier.instrumentation.origins import ORIGINS, Origin
 from otelier.logformat.entry import Entry, read
+from otelier.pattern import pattern
 from otelier.privacy import mask_statement
 from otelier.sdk.lean_span import current_ids
 
-_VERB = re.compile(
+_VERB = pattern(
     r"\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|REPLACE|CALL|CREATE|ALTER|DROP|SET|PRAGMA|EXPLAIN"
     r"|GRANT)\b",
     re.IGNORECASE,

@@ -17,7 +17,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -27,6 +26,7 @@ from opentelemetry.trace import Span
 from otelier import _guard, query_signals
 from otelier._upstream import SUPPRESSIONS, attach
 from otelier.context import RequestContext, current_request
+from otelier.fixed import fixed
 from otelier.instrumentation import plan_text
 from otelier.instrumentation.allowance import Allowance
 from otelier.instrumentation.attempts import Target, look
@@ -81,7 +81,7 @@ _ASK: Mapping[str, Callable[[Any, str, Any], str]] = {
 }
 
 
-@dataclass(frozen=True)
+@fixed
 class _Question:
     kind: Kind
     ids: Ids

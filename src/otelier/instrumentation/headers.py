@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from otelier.context import valid_request_id
+from otelier.fixed import fixed
 from otelier.marks import REDACTED as MASK
 from otelier.marks import mark, masked
 from otelier.privacy import mask_cut
@@ -21,7 +21,7 @@ Pairs = Iterable[tuple[bytes, bytes]]
 _LONGEST = 1024
 
 
-@dataclass(frozen=True)
+@fixed
 class Headers:
     """request, response: those that are wanted; secret: those without their values.
 

@@ -14,7 +14,6 @@ import asyncio
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
@@ -22,6 +21,7 @@ from typing import Any
 from opentelemetry.metrics import Counter, get_meter
 
 from otelier import _guard, signals
+from otelier.fixed import fixed
 from otelier.instrumentation import vacant
 from otelier.instrumentation.attempts import Finding
 from otelier.instrumentation.checks import checks
@@ -43,7 +43,7 @@ _STORES = ("database", "redis")
 _FORWARDED = (b"forwarded", b"via", b"x-forwarded-for", b"x-real-ip")
 
 
-@dataclass(frozen=True)
+@fixed
 class Answer:
     """Status and body."""
 

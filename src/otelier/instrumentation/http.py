@@ -15,26 +15,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from types import ModuleType
 from typing import Any, Literal
 
 from opentelemetry._logs import get_logger_provider
 from opentelemetry.context import Context
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.metrics import get_meter
 from opentelemetry.trace import SpanContext, get_current_span, get_tracer
 
 from otelier import _guard
 from otelier._upstream import SUPPRESSIONS, current_context
 from otelier.context import SCOPE_KEY, RequestContext, current_request, find_request_id
+from otelier.fixed import fixed
 from otelier.instrumentation import native
 from otelier.instrumentation.asked import METHODS, Askings, body_size, of_this_request
 from otelier.instrumentation.echo import Echo, Message
 from otelier.instrumentation.exchange import Exchange, Passage, Send
 from otelier.instrumentation.headers import Headers
 from otelier.instrumentation.health import Health, StandIn
+from otelier.instrumentation.instrumentor import Instrumentor
 from otelier.instrumentation.network import Members
 from otelier.instrumentation.observe import SCHEMA_URL, Patches
 from otelier.instrumentation.outcome import Instruments
@@ -62,7 +63,7 @@ _OBSERVED = frozenset(("http", "websocket", "lifespan"))
 _STARLETTES_OWN = "starlette.middleware.opentelemetry"
 
 
-@dataclass(frozen=True)
+@fixed
 class Options:
     """What of the settings concerns requests.
 
@@ -93,11 +94,8 @@ class Options:
     meet: Callable[[], object] = bool
 
 
-class HTTPInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+class HTTPInstrumentor(Instrumentor):
     """Stands in for contrib's `fastapi`; does nothing unless our distro gives it `options`."""
-
-    def instrumentation_dependencies(self) -> Collection[str]:
-        return ()
 
     def _instrument(self, *, options: Options | None = None, **_: Any) -> None:
         self._patches = Patches()

@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from otelier.instrumentation.commands import words
+from otelier.pattern import pattern
 
 FAN_OUT = 32
 """Different words at one place."""
@@ -21,11 +22,11 @@ MOST = 500
 
 _LONGEST_KEY, _LONGEST_PATTERN, _LONGEST_WORD, _MOST_PARTS = 256, 96, 20, 6
 
-_SEPARATORS = re.compile(r"([:/|,;#{}\s]+)")
+_SEPARATORS = pattern(r"([:/|,;#{}\s]+)")
 # Small letters, a capital at most where a word begins: a coded value rarely looks like that.
-_WORD = re.compile(r"[A-Z]{2,}|[A-Z]?[a-z]+(?:[A-Z][a-z]{2,})*")
-_HEX = re.compile(r"[A-Fa-f]{8,}")
-_VERSION = re.compile(r"v\d{1,2}")
+_WORD = pattern(r"[A-Z]{2,}|[A-Z]?[a-z]+(?:[A-Z][a-z]{2,})*")
+_HEX = pattern(r"[A-Fa-f]{8,}")
+_VERSION = pattern(r"v\d{1,2}")
 
 # Commands whose first argument is a key.
 KEYED = words(

@@ -13,40 +13,37 @@ there is one access record a request, what servers log in a process that only wa
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from opentelemetry._logs import get_logger_provider
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from otelier import _guard
 from otelier.instrumentation.echoed import entry_of
+from otelier.instrumentation.instrumentor import Instrumentor
 from otelier.instrumentation.observe import Patches
 from otelier.instrumentation.origins import ORIGINS
 from otelier.instrumentation.printed import Printed
 from otelier.instrumentation.records import Handed, Records, handed
 from otelier.instrumentation.servers import role
 from otelier.logformat.entry import PROMOTED, Entry, text_of
+from otelier.pattern import pattern
 from otelier.privacy import mask_field
 from otelier.sdk.logs import Echo, writer
 
 # The exporter's words for a receiver that is away, from its HTTP client.
-_UNREACHABLE = re.compile(
+_UNREACHABLE = pattern(
     r"host='([^']+)', port=(\d+).*?(Connection refused|Name or service not known|timed out)"
 )
 
 
-class LogsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+class LogsInstrumentor(Instrumentor):
     """Stands in for contrib's `logging`; does nothing unless our distro gives it a `level`.
 
     output: how records are printed, `auto`, `json`, `console` or `off`. fields: see `Printed`.
     """
-
-    def instrumentation_dependencies(self) -> Collection[str]:
-        return ()
 
     def _instrument(
         self,

@@ -12,15 +12,14 @@ A record that the app hands from `logging` to loguru, or from loguru to `logging
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
 from functools import partial
 from types import ModuleType
 from typing import Any
 
 from opentelemetry._logs import get_logger_provider
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from otelier import _guard
+from otelier.instrumentation.instrumentor import Instrumentor
 from otelier.instrumentation.observe import Patches
 from otelier.instrumentation.outputs import is_standard
 from otelier.instrumentation.printed import Printed
@@ -30,11 +29,8 @@ from otelier.sdk.logs import writer
 _SINKS = ("StreamSink", "StandardSink", "CallableSink")
 
 
-class LoguruInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+class LoguruInstrumentor(Instrumentor):
     """Does nothing unless our distro says `on`."""
-
-    def instrumentation_dependencies(self) -> Collection[str]:
-        return ()
 
     def _instrument(self, *, on: bool = False, **_: Any) -> None:
         self._patches = Patches()

@@ -8,14 +8,15 @@ when it is at work, not when it is merely imported: asked of the modules that th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
+
+from otelier.fixed import fixed
 
 Modules = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@fixed
 class Neighbour:
     """name: of its package. module: what it is imported as.
 

@@ -10,9 +10,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from wrapt import register_post_import_hook
-
-from otelier import _guard
+from otelier.instrumentation.importing import when_imported
 
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
 
@@ -35,14 +33,11 @@ class Patches:
     def after_import(self, module: str, hook: Callable[[ModuleType], None]) -> None:
         """Run `hook` with the module once it is imported: now, later or never."""
 
-        def guarded(loaded: ModuleType) -> None:
+        def unless_removed(loaded: ModuleType) -> None:
             if not self._removed:
-                try:
-                    hook(loaded)
-                except Exception as error:
-                    _guard.fault(f"observing {module}", error)
+                hook(loaded)
 
-        register_post_import_hook(guarded, module)
+        when_imported(module, unless_removed)
 
     def restore(self) -> None:
         """Put back what was there, newest first; hooks that still wait do nothing."""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from otelier.instrumentation.statements import LONGEST
+from otelier.pattern import pattern
 from otelier.sql_tokens import Grammar, Token, tokens
 
 _ACTING_WORDS = frozenset(
@@ -20,7 +21,7 @@ _ACTING_WORDS = frozenset(
         *("FOR", "LOCK", "PROCEDURE", "OUTFILE", "DUMPFILE", "HANDLER", "PRAGMA", "ATTACH"),
     )
 )
-_ACTING_FUNCTION = re.compile(
+_ACTING_FUNCTION = pattern(
     r"nextval|setval|set_config|txid_\w+|lo_\w+|dblink\w*|query_to_xml\w*|pg_(?!sleep|typeof|get_)\w+"
     r"|get_lock|release_\w+|load_\w+|sleep|benchmark|last_insert_id|master_\w+|source_\w+"
     r"|writefile|edit|xp_\w+|sp_\w+",

@@ -7,7 +7,6 @@ request's box. A hook that fails is recorded on the span, as contrib does, and t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +25,7 @@ from opentelemetry.util.http import (
 
 from otelier import _guard, signals
 from otelier.context import SCOPE_KEY, RequestContext
+from otelier.fixed import fixed
 from otelier.instrumentation.echo import Message
 from otelier.instrumentation.exchange import Send
 from otelier.instrumentation.http import App, Receive, Scope
@@ -34,7 +34,7 @@ Hook = Callable[..., object]
 _EVENT_TYPE = "asgi.event.type"
 
 
-@dataclass(frozen=True)
+@fixed
 class Headers:
     """Which headers are sent, by patterns of their names, and which without their values."""
 
@@ -62,7 +62,7 @@ class Headers:
         return SanitizeValue(self.masked).sanitize_header_values(found, list(wanted), attribute)
 
 
-@dataclass(frozen=True)
+@fixed
 class Wishes:
     """The arguments of contrib's `instrument`, `instrument_app` and `OpenTelemetryMiddleware`."""
 

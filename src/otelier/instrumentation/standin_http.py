@@ -10,7 +10,6 @@ has the request already, contrib's stands down. Each request counts once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from inspect import signature
 from types import ModuleType
@@ -24,6 +23,7 @@ from opentelemetry.trace import Tracer, get_tracer
 from opentelemetry.util.http import ExcludeList, parse_excluded_urls
 
 from otelier.context import SCOPE_KEY
+from otelier.fixed import replace
 from otelier.instrumentation import standin
 from otelier.instrumentation.exchange import Send
 from otelier.instrumentation.http import App, HTTPInstrumentor, Layer, Options, Receive, Scope

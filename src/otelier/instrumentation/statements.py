@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from otelier.fixed import fixed
+from otelier.pattern import pattern
 from otelier.sql_text import masked
 from otelier.sql_tokens import Grammar, Token, tokens
 
@@ -24,7 +26,7 @@ LONGEST = 8192
 _LONGEST_SUMMARY = 255
 
 
-@dataclass(frozen=True)
+@fixed
 class Description:
     """summary: empty if nothing is known. operation, collection: None unless there is only one.
 
@@ -93,9 +95,9 @@ def _joined(pieces: list[str]) -> str:
     return summary
 
 
-_EXPANDING = re.compile(r"__\[POSTCOMPILE_[^\]]*\]")
+_EXPANDING = pattern(r"__\[POSTCOMPILE_[^\]]*\]")
 
-_CONTROL = re.compile(
+_CONTROL = pattern(
     r"\s*(?:BEGIN(?:\s+(?:WORK|TRAN(?:SACTION)?|DEFERRED|IMMEDIATE|EXCLUSIVE)\b[^;]*)?"
     r"|(?:START\s+TRANSACTION|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE)\b[^;]*);?\s*",
     re.IGNORECASE,

@@ -15,14 +15,14 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
 from opentelemetry._logs import get_logger_provider
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from otelier import _guard
+from otelier.instrumentation.instrumentor import Instrumentor
 from otelier.instrumentation.observe import Patches
 from otelier.instrumentation.outputs import is_standard
 from otelier.instrumentation.printed import Printed
@@ -50,11 +50,8 @@ _ELSEWHERE = ("loguru.", "structlog.")
 _OUTPUTS = ("PrintLogger", "WriteLogger", "BytesLogger")
 
 
-class StructlogInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+class StructlogInstrumentor(Instrumentor):
     """Does nothing unless our distro says `on`."""
-
-    def instrumentation_dependencies(self) -> Collection[str]:
-        return ()
 
     def _instrument(self, *, on: bool = False, **_: Any) -> None:
         self._patches = Patches()

@@ -7,7 +7,6 @@ are shown as escapes, and further lines of a text are indented. Nothing here rai
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -16,12 +15,13 @@ from otelier.context import RequestContext, current_request
 from otelier.logformat.entry import Entry, exception_of, read, text_of
 from otelier.logformat.lines import Ids, Mask, current_ids
 from otelier.logformat.plain import said, sound
+from otelier.pattern import pattern
 from otelier.privacy import mask_text
 from otelier.tracebacks import stack_of
 
 _MOST_FIELDS: Final = 100
 # C0 and C1 controls but the end of a line and a tab, and what turns the direction of a text.
-_CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROLS: Final = pattern("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 _COLOURS: Final[Mapping[str, str]] = {
     "DEBUG": "\x1b[2m",

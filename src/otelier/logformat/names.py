@@ -7,12 +7,13 @@ logs (a trace id of 128 bits in hexadecimal, a span id in decimal); `ecs`, Elast
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from otelier.fixed import fixed
 
-@dataclass(frozen=True, kw_only=True)
+
+@fixed(kw_only=True)
 class Names:
     """exception: the field that holds all of it, where that is one; else type, message, stack and
     cause have names of their own. constant: fields of every line. service: of what a resource says.

@@ -11,11 +11,11 @@ Source: OpenTelemetry specification, common, attribute limits.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry.sdk.trace import SpanLimits
 
+from otelier.fixed import fixed
 from otelier.privacy import mask_cut
 
 _UNLIMITED = 2**31
@@ -26,7 +26,7 @@ _DEEPEST = 8
 _PLAIN = frozenset((bool, int, float, bytes, type(None)))
 
 
-@dataclass(frozen=True)
+@fixed
 class Limits:
     """Numbers of attributes, events and links; length of a text in characters."""
 

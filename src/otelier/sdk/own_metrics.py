@@ -13,7 +13,6 @@ Source: semantic conventions, OpenTelemetry SDK metrics.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from os import getpid
 from time import time_ns
 from typing import Final
@@ -33,6 +32,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from otelier import _guard, signals
 from otelier.export import line
 from otelier.export.account import Balance
+from otelier.fixed import fixed
 from otelier.signals import SIGNALS, Signal
 from otelier.version import __version__
 
@@ -49,7 +49,7 @@ _DELTA, _CUMULATIVE = AggregationTemporality.DELTA, AggregationTemporality.CUMUL
 Attributes = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
+@fixed
 class Number:
     """One value of one metric of the table `signals`; of a counter, since the start."""
 

@@ -8,13 +8,13 @@ hand it on. Runs once, at start; a propagator that cannot be made is left out an
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.metadata import entry_points
 
 from opentelemetry.propagate import set_global_textmap
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import TextMapPropagator
 
 from otelier import _guard
+from otelier._upstream import entry_points
 
 
 def put_in_force(names: Iterable[str]) -> None:

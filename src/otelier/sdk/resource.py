@@ -13,11 +13,12 @@ import re
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from opentelemetry.sdk.resources import Resource, ResourceDetector
+
+from otelier.fixed import fixed
 
 _CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 _APP = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.()]*")
@@ -25,7 +26,7 @@ _GENERIC = {"app", "application", "asgi", "main", "server", "src", "wsgi"}
 _HOST_ID_FILES = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 
 
-@dataclass(frozen=True)
+@fixed
 class Service:
     """name and version of the service, and where the name was found."""
 

@@ -1,10 +1,11 @@
 """What a Python process of an observed app runs first, be it of our environment or of another.
 
-Where Otelier is installed, what upstream's own does: start OpenTelemetry. Then, in any case, the
-`sitecustomize` that this one hides. Nothing here is newer than Python 3.5, as a child may be old;
-what the hidden one raises is its own affair.
+Where Otelier is installed, what upstream's own does: start OpenTelemetry, with Otelier's loader if
+Otelier is the distro. Then, in any case, the `sitecustomize` that this one hides. Nothing here is
+newer than Python 3.5, as a child may be old; what the hidden one raises is its own affair.
 """
 
+import gc
 import os
 import sys
 
@@ -22,7 +23,21 @@ def _is_ours() -> bool:
 
 
 def _start() -> None:
-    from opentelemetry.instrumentation.auto_instrumentation import initialize
+    # What a start makes stays for good: looking for garbage in it is time lost.
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        _observe()
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _observe() -> None:
+    if os.environ.get("OTEL_PYTHON_DISTRO") == "otelier":
+        from otelier.loader import initialize
+    else:
+        from opentelemetry.instrumentation.auto_instrumentation import initialize
 
     # As upstream does: what is started meanwhile, by a resource detector say, starts nothing.
     path = os.environ.get("PYTHONPATH")
@@ -51,6 +66,8 @@ def _run_hidden() -> None:
 
 
 if __name__ == "sitecustomize":
-    if _is_ours():
-        _start()
-    _run_hidden()
+    try:
+        if _is_ours():
+            _start()
+    finally:
+        _run_hidden()
