@@ -1,7 +1,7 @@
 """`python -m benchmarks start`: what observing adds to the time until an app's first answer.
 
 Bare, Otelier and upstream are started by turns, and each is compared with the bare start of its own
-round; so is Otelier without the launching process. Then where the time goes: the launching process
+round; so is Otelier by `PYTHONPATH` alone. Then where the time goes: the launching process
 alone, with `true` for an app, and whose imports the app's process waits for (`imports`). PostgreSQL
 and Redis are not asked, so none are needed. What goes on is told on standard error.
 """
@@ -34,7 +34,7 @@ from benchmarks.table import grid, shown
 
 ROOT = Path(__file__).parents[1]
 PAIRS, PROFILES = 9, 5
-NO_LAUNCHER = "otelier, no launcher"
+BY_PATH = "otelier, by PYTHONPATH"
 
 # Nobody is asked there: an engine and a client connect when they are first used.
 _NOWHERE = {
@@ -104,8 +104,8 @@ class Starter:
         asked = list(chosen)
         for one in chosen:
             if one.name == OTELIER:
-                programs = self._programs[NO_LAUNCHER] = self._programs[OTELIER]
-                asked.append(without_launcher(one, programs))
+                programs = self._programs[BY_PATH] = self._programs[OTELIER]
+                asked.append(by_path(one, programs))
         return asked
 
     def serve(self, contender: Contender, more: Mapping[str, str] | None = None) -> Serving:
@@ -151,9 +151,10 @@ class Starter:
         return Start(time.perf_counter() - began, used.ru_utime + used.ru_stime)
 
 
-def without_launcher(contender: Contender, programs: Path) -> Contender:
-    """What the launcher sets for the app's process, set by the one who starts it."""
+def by_path(contender: Contender, programs: Path) -> Contender:
+    """Observed by upstream's folder in PYTHONPATH, as the Kubernetes operator does it: no launching
+    process, and the loader of upstream."""
     packages = next(programs.parent.glob("lib/python*/site-packages"))
     loader = packages / "opentelemetry" / "instrumentation" / "auto_instrumentation"
     environ = {**contender.environ, "PYTHONPATH": str(loader)}
-    return replace(contender, name=NO_LAUNCHER, launcher=(), environ=environ)
+    return replace(contender, name=BY_PATH, launcher=(), environ=environ)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -13,16 +14,13 @@ from otelier.fixed import fixed, replace
 
 
 class _Point:
-    SCALE: ClassVar[int] = 2
-
     x: int
     y: int = 1
-    tags: list[str] = field(default_factory=list)
-    secret: str = field(default="s", repr=False)
+    tags: Sequence[str] = ()
 
     @property
     def sum(self) -> int:
-        return (self.x + self.y) * self.SCALE
+        return self.x + self.y
 
     @cached_property
     def kept(self) -> list[int]:
@@ -47,17 +45,16 @@ both = pytest.mark.parametrize("point", [OURS, THEIRS], ids=["fixed", "dataclass
 def test_what_it_holds(point: Any) -> None:
     """Values by place and by name, defaults, a list of its own for each, nothing else."""
     one, other = point(3), point(3, 4, tags=["a"])
-    assert (one.x, one.y, one.tags, one.secret, one.sum) == (3, 1, [], "s", 8)
-    assert (other.y, other.tags, other.sum) == (4, ["a"], 14)
-    assert point(1).tags is not point(1).tags
-    assert list(vars(one)) == ["x", "y", "tags", "secret"]
+    assert (one.x, one.y, one.tags, one.sum) == (3, 1, (), 4)
+    assert (other.y, other.tags, other.sum) == (4, ["a"], 7)
+    assert sorted(vars(one)) == ["tags", "x", "y"]
     assert one.kept is one.kept
 
 
 @both
 @pytest.mark.parametrize(
     ("values", "named"),
-    [((), {}), ((1, 2, [], "s", 5), {}), ((1,), {"x": 1}), ((1,), {"z": 1}), ((), {"y": 1})],
+    [((), {}), ((1, 2, (), 5), {}), ((1,), {"x": 1}), ((1,), {"z": 1}), ((), {"y": 1})],
 )
 def test_what_it_cannot_be_made_of(point: Any, values: Any, named: Any) -> None:
     """Too little, too much, twice, and what no field is called."""
@@ -80,39 +77,34 @@ def test_alike(point: Any) -> None:
     """Of one class and with equal fields; usable as a key where all of them are."""
     assert point(1, 2) == point(1, y=2)
     assert point(1) != point(2)
-    assert point(1) != (1, 1, [], "s")
-    assert hash(point(1, 2, ())) == hash(point(1, 2, ()))
+    assert point(1) != (1, 1, ())
+    assert hash(point(1, 2)) == hash(point(1, 2, ()))
     with pytest.raises(TypeError, match="unhashable"):
-        hash(point(1))
+        hash(point(1, 2, []))
     match point(5, 6):
-        case point(x, y):  # type: ignore[misc]
+        case point(x, y):
             assert (x, y) == (5, 6)
+
+
+@both
+def test_a_copy(point: Any) -> None:
+    """Is equal, whatever a cached property has left on the first."""
+    one = point(3)
+    assert one.kept == [3]
+    assert copy(one) == one == point(3)
 
 
 def test_the_same_text() -> None:
     """As a dataclass shows itself, without what is not to be shown."""
-    assert repr(OURS(3)) == repr(THEIRS(3)) == "Point(x=3, y=1, tags=[])"
+    assert repr(OURS(3)) == repr(THEIRS(3)) == "Point(x=3, y=1, tags=())"
 
 
 def test_another_one() -> None:
     """`replace` changes what it is told, and keeps the rest."""
-    one = OURS(3, 4, secret="t")
-    assert replace(one, y=5) == OURS(3, 5, secret="t")
+    one = OURS(3, 4, "t")
+    assert replace(one, y=5) == OURS(3, 5, "t")
     with pytest.raises(TypeError, match="z"):
         replace(one, z=5)
-
-
-def test_by_names_alone() -> None:
-    """As with `kw_only`: then a default may stand before a field that has none."""
-
-    @fixed(kw_only=True)
-    class Named:
-        a: int = 1
-        b: int
-
-    assert Named(b=2) == Named(a=1, b=2)
-    with pytest.raises(TypeError, match="0 values"):
-        Named(1, 2)  # type: ignore[misc]
 
 
 def test_methods_of_its_own() -> None:

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import StatusCode
 
-from otelier import marks, privacy
+from otelier import marks, privacy, secret_signs
 from otelier.context import RequestContext
 from otelier.export import encode, masked_records
 from otelier.export.record import LeanLog
@@ -272,6 +272,15 @@ def test_a_secret_that_a_limit_cuts() -> None:
     assert b"hunter" not in encode.logs(RESOURCE, [log("x", note=text)]).body
     body = "x" * 16370 + f" password={CANARY}"
     assert b"hunter" not in encode.logs(RESOURCE, [log(body)]).body
+
+
+@pytest.mark.parametrize("text", [*SHAPED.values(), *PLANTED, *ORDINARY])
+def test_signs_do_not_hang_on_digits(text: str) -> None:
+    """A short text is looked at with noughts for its digits: no sign may be lost by that, of a
+    secret, and none be made up, of an ordinary line."""
+    if text.isascii():
+        shape = text.encode("ascii").translate(privacy._DIGITLESS)
+        assert privacy._has_sign(shape) is secret_signs.is_suspect(text)
 
 
 @pytest.mark.parametrize("end", range(-2, 40, 3))

@@ -17,7 +17,7 @@ from otelier.settings import SETTINGS
 from otelier.values import Refused, endpoint, protocol
 
 
-@fixed(kw_only=True)
+@fixed
 class Problem:
     """A variable whose value is not used: said once at start, and by `otelier settings`."""
 

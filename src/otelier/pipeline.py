@@ -6,8 +6,7 @@ is left out and returned as a sentence: the app starts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from otelier.export.lifecycle import Lifecycle
 from otelier.export.spool import Spool
 from otelier.export.target import SIGNALS, targets
 from otelier.export.transport import Transport
+from otelier.fixed import fixed
 from otelier.instrumentation.servers import role
 from otelier.loading import Settings
 from otelier.sdk.own_metrics import OwnMetrics
@@ -34,14 +34,14 @@ _PULLED_IN_VAIN = (
 )
 
 
-@dataclass
+@fixed
 class Pipeline:
     """providers: installed. lifecycle: flushes them. problems: what was left out."""
 
     providers: Providers
     delivery: Delivery
     lifecycle: Lifecycle
-    problems: list[str] = field(default_factory=list)
+    problems: Sequence[str]
 
 
 def build(read: Settings, environ: Mapping[str, str], resource: Resource) -> Pipeline:

@@ -9,7 +9,7 @@ from otelier.fixed import fixed
 from otelier.values import count
 
 
-@fixed(kw_only=True)
+@fixed
 class Setting:
     """One variable.
 

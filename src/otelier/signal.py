@@ -17,7 +17,7 @@ SDK = "semantic conventions, OpenTelemetry SDK"
 FASTAPI = "FastAPI, its own telemetry"
 
 
-@fixed(kw_only=True)
+@fixed
 class Signal:
     """One name.
 

@@ -114,7 +114,7 @@ def test_without_the_launcher_the_loader_is_found_on_the_path(tmp_path: Path) ->
     packages = tmp_path / "lib" / "python3.11" / "site-packages"
     packages.mkdir(parents=True)
     (otelier,) = (one for one in chosen(["otelier"]) if one.name == "otelier")
-    alone = start.without_launcher(otelier, tmp_path / "bin")
+    alone = start.by_path(otelier, tmp_path / "bin")
     assert not alone.launcher
     loader = packages / "opentelemetry" / "instrumentation" / "auto_instrumentation"
     assert alone.environ == {**otelier.environ, "PYTHONPATH": str(loader)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from types import MappingProxyType
 
 from otelier.export.line import Line
 from otelier.export.queue import Queue
@@ -93,7 +93,7 @@ class Balance:
     in_flight: int
     component: str = ""
     adopted: int = 0
-    dropped: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = MappingProxyType({})
 
 
 def balance(channel: Channel, line: Line) -> Balance:

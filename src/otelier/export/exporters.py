@@ -8,7 +8,7 @@ a sentence, and the app starts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _OTLP = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 
 
-@fixed
+@dataclass(eq=False, repr=False)
 class Found:
     """What the names of one signal stand for.
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from functools import cached_property
+from types import MappingProxyType
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from otelier.fixed import fixed
@@ -34,14 +34,14 @@ class Target:
     client_key: files to show to it. proxy: URL of a forward proxy. variable: where the URL is from.
     """
 
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    url: str
+    headers: Mapping[str, str] = MappingProxyType({})
     timeout: float = 10.0
     compression: str = "auto"
     certificate: str | None = None
     client_certificate: str | None = None
     client_key: str | None = None
-    proxy: str | None = field(default=None, repr=False)
+    proxy: str | None = None
     variable: str = f"{_PREFIX}ENDPOINT"
 
     @cached_property
@@ -52,6 +52,9 @@ class Target:
     def is_remote(self) -> bool:
         """Whether it is on another machine, or may be."""
         return not _is_loopback(self.parts.hostname or "")
+
+    def __repr__(self) -> str:
+        return f"Target({self.shown})"
 
     @property
     def shown(self) -> str:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
-from dataclasses import field
 from functools import partial
 from types import ModuleType
 from typing import Any, Literal
@@ -83,7 +82,7 @@ class Options:
     quiet_paths: Collection[str]
     excluded: Sequence[re.Pattern[str]]
     flush: Callable[[], object]
-    headers: Headers = field(default_factory=Headers)
+    headers: Headers = Headers()
     methods: Collection[str] = METHODS
     also_from: Sequence[str] = ()
     more_headers: Collection[str] = ()

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 from otelier.fixed import fixed
@@ -152,7 +151,6 @@ _BEFORE_NAME = _words(
 )
 
 
-@dataclass
 class _Level:
     """A statement or what stands in a pair of brackets.
 
@@ -168,18 +166,19 @@ class _Level:
     previous: str = ""
 
 
-@dataclass
 class _Reading:
     """Operations and targets so far, in the order they were met."""
 
-    pieces: list[str] = field(default_factory=list)
-    _levels: list[_Level] = field(default_factory=lambda: [_Level()])
-    _operations: list[str] = field(default_factory=list)
-    _tables: list[str] = field(default_factory=list)
-    _queries: set[str] = field(default_factory=set)
-    _is_whole: bool = True
+    _is_whole = True
     _held: tuple[str, bool] | None = None
     """A target that may still turn out to be a function, and whether it holds rows."""
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self._levels = [_Level()]
+        self._operations: list[str] = []
+        self._tables: list[str] = []
+        self._queries: set[str] = set()
 
     def operation(self) -> str | None:
         """What the statement itself does, whatever else is inside it."""
@@ -218,7 +217,9 @@ class _Reading:
         self.settle()
         if mark == "(":
             is_part = level.expects and level.in_list  # FROM (a JOIN b …)
-            inner = _Level(last=level.last, expects=True, in_list=True) if is_part else _Level()
+            inner = _Level()
+            if is_part:
+                inner.last, inner.expects, inner.in_list = level.last, True, True
             level.expects = False
             self._levels.append(inner)
         elif mark == ",":

@@ -13,7 +13,7 @@ from typing import Final
 from otelier.fixed import fixed
 
 
-@fixed(kw_only=True)
+@fixed
 class Names:
     """exception: the field that holds all of it, where that is one; else type, message, stack and
     cause have names of their own. constant: fields of every line. service: of what a resource says.
