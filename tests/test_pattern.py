@@ -5,8 +5,6 @@ from __future__ import annotations
 import pkgutil
 import re
 from importlib import import_module
-from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -16,26 +14,21 @@ from otelier.pattern import Lazy, pattern
 
 
 def ours() -> list[tuple[str, Lazy]]:
-    """All that stand in a module, in its tuples, lists and dictionaries as well."""
+    """All that stand in a module, in its tuples and dictionaries as well."""
     found = []
     for module in pkgutil.walk_packages(otelier.__path__, "otelier."):
         if ".site." not in module.name:
-            found += [(module.name, lazy) for lazy in _within(import_module(module.name))]
+            values = vars(import_module(module.name)).values()
+            found += [(module.name, lazy) for value in values for lazy in _within(value)]
     return found
 
 
-def _within(module: ModuleType) -> list[Lazy]:
-    waiting: list[Any] = list(vars(module).values())
-    found = []
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, Lazy):
-            found.append(value)
-        elif isinstance(value, tuple | list):
-            waiting += value
-        elif isinstance(value, dict) and value is not vars(module).get("__builtins__"):
-            waiting += value.values()
-    return found
+def _within(value: object) -> list[Lazy]:
+    if isinstance(value, tuple):
+        return [lazy for each in value for lazy in _within(each)]
+    if isinstance(value, dict):
+        return [each for each in value.values() if isinstance(each, Lazy)]
+    return [value] if isinstance(value, Lazy) else []
 
 
 def test_all_can_be_compiled() -> None:

@@ -245,12 +245,12 @@ class LeanDistribution(_Instrument):
         self.boundaries = tuple(boundaries)
 
     def series(self, attributes: Attributes) -> Record:
-        record: Record = self._find(attributes, self._make).record
+        ends, store = self.boundaries, self.store
+        found = self._find(
+            attributes, lambda kept: Values(kept, ends, len(store.readings), store.exemplars)
+        )
+        record: Record = found.record
         return record
-
-    def _make(self, attributes: Attributes) -> Values:
-        store = self.store
-        return Values(attributes, self.boundaries, len(store.readings), store.exemplars)
 
     def metric(self, place: int, reading: Reading, now: int) -> Metric | None:
         is_delta = reading.histograms is _DELTA
@@ -268,11 +268,9 @@ class LeanLevel(_Instrument):
         self._is_counter = is_counter
 
     def series(self, attributes: Attributes) -> Add:
-        add: Add = self._find(attributes, self._make).add
+        readers = len(self.store.readings)
+        add: Add = self._find(attributes, lambda kept: Amounts(kept, readers)).add
         return add
-
-    def _make(self, attributes: Attributes) -> Amounts:
-        return Amounts(attributes, len(self.store.readings))
 
     def metric(self, place: int, reading: Reading, now: int) -> Metric | None:
         temporality = reading.counters if self._is_counter else reading.levels
