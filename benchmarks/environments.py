@@ -38,7 +38,9 @@ def prepare(contender: Contender, source: Path) -> Path:
     requirements = REQUIREMENTS / f"{contender.name}.txt"
     key = "\n".join((sys.version, APP.read_text(), requirements.read_text()))
     if contender.name == OTELIER:
-        key += f"\n{source}\n{(source / 'pyproject.toml').read_text()}"
+        # What an editable install copies: a change of it makes a new environment.
+        copied = (source / "pyproject.toml", source / "src" / "otelier" / "early.pth")
+        key += "\n".join(("", str(source), *(file.read_text() for file in copied)))
     folder = cache() / f"{contender.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     stamp = folder / "installed"
     if not stamp.exists():
