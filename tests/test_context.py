@@ -94,3 +94,16 @@ def test_attributes() -> None:
     assert box.attributes() == {"http.request.id": "r"}
     box.user_id, box.session_id = "u", "s"
     assert box.attributes() == {"http.request.id": "r", "user.id": "u", "session.id": "s"}
+
+
+def test_contribs_word_for_what_is_not_observed() -> None:
+    """It is written out in `_upstream`, whose import is not to bring contrib's module with it."""
+    from opentelemetry.instrumentation import utils
+
+    from otelier._upstream import SUPPRESSIONS, current_context, unobserved
+
+    assert SUPPRESSIONS[1] == utils._SUPPRESS_INSTRUMENTATION_KEY_PLAIN
+    with unobserved():
+        assert not utils.is_instrumentation_enabled()
+        assert all(current_context().get(key) for key in SUPPRESSIONS)
+    assert utils.is_instrumentation_enabled()
