@@ -167,8 +167,12 @@ def test_client_side_cache(
 ) -> None:
     """What redis-py has kept itself is a hit as well."""
     cached = pytest.importorskip("redis.cache", reason="redis-py from 5.1 on")
-    # Redis tells of changes from 6.0 on; redis-py believes it from 7.4 on.
-    monkeypatch.setattr("redis.connection.CacheProxyConnection.MIN_ALLOWED_VERSION", "6.0.0")
+    # Redis tells of changes from 6.0 on; redis-py believes it from 7.4 on, and no Valkey.
+    proxy = "redis.connection.CacheProxyConnection"
+    monkeypatch.setattr(f"{proxy}.MIN_ALLOWED_VERSION", "6.0.0")
+    with redis.Redis.from_url(redis_url, protocol=3) as client:
+        name = client.execute_command("HELLO")[b"server"]
+    monkeypatch.setattr(f"{proxy}.DEFAULT_SERVER_NAME", name.decode())
     with redis.Redis.from_url(redis_url, protocol=3, cache_config=cached.CacheConfig()) as client:
         client.set("k", "v")
         cache.clear()
