@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from otelier.distro import spare_collector
 
 PROGRAM = """
 import gc, json, sys, weakref
@@ -20,7 +23,7 @@ one.self = one
 gone = weakref.ref(one)
 del one
 gc.collect()
-print(json.dumps([gc.get_freeze_count(), gone() is None, sorted(sys.modules)]))
+print(json.dumps([gc.get_freeze_count(), gone() is None, sorted(sys.modules), gc.get_threshold()]))
 """
 
 # What a start need not wait for: exporters of upstream's, their libraries, and frameworks that
@@ -79,12 +82,34 @@ def test_a_start_imports_no_more_than_it_needs(usual: Any) -> None:
 
 def test_the_collector_passes_over_what_a_start_has_made(usual: Any) -> None:
     """The app's full collections do not walk over our modules; the app's own garbage goes."""
-    frozen, is_collected, _ = usual
+    frozen, is_collected, _, thresholds = usual
     assert frozen > 10_000
     assert is_collected
+    assert thresholds == [2000, 10, 10]
 
 
 def test_the_collector_is_left_alone_where_otelier_is_off(tmp_path: Path) -> None:
     """Nothing of ours remains with `OTEL_SDK_DISABLED`."""
-    frozen, _, _ = started(tmp_path, OTEL_SDK_DISABLED="true")
+    frozen, _, _, thresholds = started(tmp_path, OTEL_SDK_DISABLED="true")
     assert frozen == 0
+    assert thresholds == _thresholds_of_python()
+
+
+def test_thresholds_that_somebody_has_chosen() -> None:
+    """Stay as they are; a start finds those of a `sitecustomize`, and the app comes later."""
+    before, chosen = gc.get_threshold(), (500, 5, 7)
+    gc.set_threshold(*chosen)
+    try:
+        spare_collector()
+        assert gc.get_threshold() == chosen
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+def _thresholds_of_python() -> list[int]:
+    program = "import gc; print(*gc.get_threshold())"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True
+    )
+    return [int(number) for number in done.stdout.split()]

@@ -44,10 +44,9 @@ from otelier.torn import cut
 
 __all__ = [
     "REDACTED",
-    "Masked",
     "Policy",
     "Rule",
-    "as_masked",
+    "keeps_texts",
     "mask_attributes",
     "mask_cut",
     "mask_deep",
@@ -97,15 +96,9 @@ _SHORT, _OVER, _LONGEST = 256, 1024, 20_000
 _CONTAINERS = (Mapping, list, tuple, set, frozenset)
 
 
-class Masked(str):
-    """A text in which nothing is left to be masked: written often, put together from such parts."""
-
-    __slots__ = ()
-
-
-def as_masked(text: str) -> str:
-    """The same, which needs no look any more, unless rules of the user's want to see it."""
-    return text if policy.rules else Masked(text)
+def keeps_texts() -> bool:
+    """Whether what `mask_text` has looked at needs no other look: no rules of the user's see it."""
+    return not policy.rules
 
 
 def mask_text(text: str) -> str:

@@ -181,9 +181,18 @@ def test_which_attribute_wins(
     record = log(preset=Preset(preset) if preset else None, extra=extra, box=box)
     for _ in range(2):
         assert values(only(encode.logs(RESOURCE, [record]), "logs")) == wanted
-    record.box = None
-    found = values(only(encode.logs(RESOURCE, [record]), "logs"))
+    alone = record._replace(box=None)
+    found = values(only(encode.logs(RESOURCE, [alone]), "logs"))
     assert found == {**(preset or {}), **(extra or {})}
+
+
+@pytest.mark.parametrize("body", ["password=hunter2", "password=hünter2", "x " * 99 + "token=abc"])
+def test_a_body_that_is_masked_already(body: str) -> None:
+    """Is not looked at again; any other is."""
+    for is_masked in (True, False):
+        record = log()._replace(body=body, is_masked=is_masked)
+        found = only(encode.logs(RESOURCE, [record]), "logs").body.string_value
+        assert (found == body) == is_masked
 
 
 def test_ids_that_change_are_encoded_again() -> None:

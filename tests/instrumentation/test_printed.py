@@ -19,7 +19,7 @@ import structlog
 from loguru import logger as loguru_logger
 
 import otelier
-from otelier import _guard
+from otelier import _guard, privacy
 from otelier.context import RequestContext, current_request
 from otelier.errors import mark_recorded
 from otelier.instrumentation import outputs
@@ -31,6 +31,7 @@ from otelier.sdk.logs import Echo
 from tests.conftest import Telemetry
 from tests.e2e.logging_app import DICT, PLAIN
 from tests.instrumentation.test_logs import Keeping, bare_logging, sent
+from tests.instrumentation.test_loguru import Propagate
 
 SERVING = "uvicorn.error"
 
@@ -288,6 +289,34 @@ def test_loguru_where_asked_for(telemetry: Telemetry) -> None:
         "test_loguru_where_asked_for",
     )
     assert seen == ["own text\n"]
+
+
+def test_a_secret_that_is_handed_on(telemetry: Telemetry) -> None:
+    """From loguru to `logging`: sent once, though what is handed is not what may be told of it."""
+    with printed("json") as standard:
+        LoguruInstrumentor().instrument(on=True, skip_dep_check=True)
+        loguru_logger.remove()
+        loguru_logger.add(Propagate(), format="{message}")
+        loguru_logger.info("password=hunter2")
+        loguru_logger.remove()
+        LoguruInstrumentor().uninstrument()
+    assert len(sent(telemetry)) == 1
+    assert standard.messages == ["password=[masked:password]"]
+
+
+def test_a_text_is_masked_once(telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what is sent and what is printed."""
+    looks: list[str] = []
+
+    def scan(text: str) -> str:
+        looks.append(text)
+        return text
+
+    monkeypatch.setattr(privacy, "_scanned", scan)
+    with printed("json"):
+        logging.getLogger("shop").info("a text")
+    assert looks.count("a text") == 1
+    assert sent(telemetry) == ["a text"]
 
 
 def test_structlog_where_asked_for(telemetry: Telemetry) -> None:

@@ -22,7 +22,11 @@ from otelier.export.sinks import Sink, data_points
 from otelier.export.spool import Spool
 
 BATCH = 2_048
-"""Records a batch, at most; so many waiting wake the thread."""
+"""Records a batch, at most."""
+
+_WAKING = 512
+"""So many waiting wake the thread: they are in the processor's caches still, where those of a busy
+second are not, and hold less memory meanwhile."""
 
 _MOST_METRICS = 16  # batches in memory; while all receivers are away none is made at all
 _ADOPTION = 60.0  # seconds between two looks for what processes that ended have left in the spool
@@ -48,7 +52,7 @@ class Books:
         self._room, self._bytes = Room(room * 3 // 4), room
         self._capacity = capacity
         self._spool = spool
-        self.spans, self.logs = (Queue(capacity or BATCH, BATCH, wake) for _ in range(2))
+        self.spans, self.logs = (Queue(capacity or BATCH, _WAKING, wake) for _ in range(2))
         self.metrics = Channel("metrics", self._lines(sinks, "metrics"))
         self.channels = (
             Channel("traces", self._lines(sinks, "traces"), self.spans),

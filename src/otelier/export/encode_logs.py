@@ -20,7 +20,7 @@ from otelier.export.attributes import (
     write_all,
 )
 from otelier.export.wire import count_field, field, text_field, unsigned, varint
-from otelier.privacy import Masked, mask_name
+from otelier.privacy import mask_name
 
 _U32: Final = (1 << 32) - 1
 
@@ -37,25 +37,29 @@ _known_severities: dict[tuple[Any, Any], bytes] = {}
 
 def lean(log: Any) -> tuple[Any, bytes]:
     """The scope and the content of a `LeanLog`."""
-    severity = log.severity_number, log.severity_text
-    preset, box = log.preset, log.box
+    (scope, time, observed, number, level, body, preset, extra, box,
+        trace_id, span_id, flags, event, _, is_masked) = log  # fmt: skip
+    severity = number, level
     try:
-        times = _times(0x09, log.time, 0x59, log.observed, 0x45, log.flags)
+        times = _times(0x09, time, 0x59, observed, 0x45, flags)
     except struct.error:
-        times = _bounded_times(log.time, log.observed, log.flags)
+        times = _bounded_times(time, observed, flags)
     parts = [times, _known_severities.get(severity) or _severity(severity)]
-    _write_body(parts, log.body)
-    if log.extra or preset is None or box is None or (constant := preset.on_log) is None:
-        write_all(parts, ON_LOG, preset, log.extra, box)
+    if is_masked and body.isascii() and len(body) < _SHORT:
+        parts += (_BODY, TEXTS[len(body)], body.encode())
+    else:
+        _write_body(parts, body, is_masked)
+    if extra or preset is None or box is None or (constant := preset.on_log) is None:
+        write_all(parts, ON_LOG, preset, extra, box)
     else:
         parts += (constant, (box.encoded or keep_ids(box))[1])
-    if log.trace_id and log.span_id:
-        parts.append(_ids(0x4A10, log.trace_id.to_bytes(16, "big"), 0x5208, log.span_id))
+    if trace_id and span_id:
+        parts.append(_ids(0x4A10, trace_id.to_bytes(16, "big"), 0x5208, span_id))
     else:
-        _write_ids(parts, log.trace_id, log.span_id)
-    if log.event_name:
-        parts.append(_event_name(log.event_name))
-    return log.scope, b"".join(parts)
+        _write_ids(parts, trace_id, span_id)
+    if event:
+        parts.append(_event_name(event))
+    return scope, b"".join(parts)
 
 
 def standard(readable: Any) -> tuple[Any, bytes]:
@@ -94,10 +98,9 @@ def _severity(severity: tuple[Any, Any]) -> bytes:
     return made
 
 
-def _write_body(parts: Parts, body: Any) -> None:
-    kind = type(body)
-    if (kind is str or kind is Masked) and len(body) <= _LONGEST:
-        text = mask_name("body", body) if kind is str else body
+def _write_body(parts: Parts, body: Any, is_masked: bool = False) -> None:
+    if type(body) is str and len(body) <= _LONGEST:
+        text = body if is_masked else mask_name("body", body)
         try:
             content = text.encode()
         except (AttributeError, UnicodeEncodeError):

@@ -22,7 +22,7 @@ from otelier import _guard
 from otelier._upstream import attach, context_with, detach
 from otelier.context import RequestContext, current_request
 from otelier.errors import is_recorded, type_name
-from otelier.export.record import LeanLog
+from otelier.export.record import whole
 from otelier.instrumentation.asked import Asked
 from otelier.instrumentation.echo import Echo, Message
 from otelier.instrumentation.failures import About, is_departure, is_expected
@@ -237,9 +237,10 @@ class Exchange(Passage):
             self._echo.leave_to(self._cycle, request, self._began)
         if request.notice is not None:
             request.notice.tell(request)
-        # The span keeps the box: without this they would keep each other until the collector runs.
+        # The span keeps the box: without this they would keep each other until the collector runs,
+        # and what nobody reads any more would wait with it until it is sent.
         request.server_span = INVALID_SPAN
-        request.handled = request.state = None
+        request.handled = request.state = request.as_fields = request.db_shapes = None
         self.leave()
 
     def _end(self) -> None:
@@ -257,9 +258,8 @@ class Exchange(Passage):
             self._measure(outcome, elapsed, span)
         ended_at = self._started_at + elapsed
         trace_id, span_id, flags = ids(span)
-        about = (request, trace_id, span_id, flags)
         if self._error is not None or (status or 0) >= 500:
-            self._tell_failure(span, about)
+            self._tell_failure(span, (request, trace_id, span_id, flags))
         spent = (
             request.db_statements,
             request.cache_operations,
@@ -269,9 +269,9 @@ class Exchange(Passage):
         closing, preset = outcome.endings.get(spent) or outcome.ending(spent)
         seconds = seconds_spent(request)
         text = outcome.said(elapsed / 1e6)
-        instruments.write(
-            LeanLog(_ACCESS, ended_at, ended_at, _INFO, "INFO", text, preset, seconds, *about)
-        )
+        said = _ACCESS, ended_at, ended_at, _INFO, "INFO", text, preset, seconds
+        about = request, trace_id, span_id, flags, "", False, outcome.is_masked
+        instruments.write(whole((*said, *about)))
         if outcome.is_failure:
             span.set_status(StatusCode.ERROR)
         conclude(span, closing, seconds, (asked.title, outcome.title or asked.title), ended_at)

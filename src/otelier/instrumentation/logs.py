@@ -58,16 +58,19 @@ class LogsInstrumentor(Instrumentor):
             provider = get_logger_provider()
             if output != "off":
                 self._print(output, fields, provider)
-            capture = Capture(
-                level, Records(writer(provider)), Printed.current, self._promote_no_more
-            )
+            records = Records(writer(provider), masks=Printed.current is not None)
+            capture = Capture(level, records, Printed.current, self._promote_no_more)
             self._patches.replace(logging.Logger, "isEnabledFor", capture.enabling)
             self._patches.replace(logging.Logger, "makeRecord", capture.marking)
             self._patches.replace(logging.Logger, "callHandlers", capture.capturing)
             self._patches.replace(logging.Logger, "setLevel", capture.noticing)
+            if Printed.current is not None:
+                Printed.current.unread.begin()
 
     def _uninstrument(self, **_: Any) -> None:
         self._patches.restore()
+        if Printed.current is not None:
+            Printed.current.unread.leave()
         Printed.current = Echo.show = None
 
     def _promote_no_more(self) -> None:

@@ -20,7 +20,7 @@ from otelier.export.preset import Preset
 from otelier.export.record import LeanLog
 from otelier.instrumentation.failures import Failures
 from otelier.instrumentation.spent import Spent
-from otelier.privacy import as_masked, mask_text
+from otelier.privacy import keeps_texts, mask_text
 from otelier.sdk import metrics
 from otelier.sdk.tracer import starter
 
@@ -45,7 +45,8 @@ class Outcome:
 
     endings: by what was spent, attributes of the span beyond those it began with, and of the access
     record; as many as come often, the rest are made each time.
-    record, record_request, record_response: seconds, and bytes of the two bodies.
+    record, record_request, record_response: seconds, and bytes of the two bodies. is_masked:
+    whether what is `said` needs no look any more.
     """
 
     __slots__ = (
@@ -54,6 +55,7 @@ class Outcome:
         "_shown",
         "endings",
         "is_failure",
+        "is_masked",
         "record",
         "record_request",
         "record_response",
@@ -77,10 +79,11 @@ class Outcome:
         self.title = f"{method if method != '_OTHER' else 'HTTP'} {route}" if route else None
         shown_status = "no answer" if status is None else status
         self._shown = mask_text(f"{method} {route or '(no route)'} {shown_status}")
+        self.is_masked = keeps_texts()
 
     def said(self, milliseconds: float) -> str:
         """What the access record says."""
-        return as_masked(f"{self._shown} in {milliseconds:.1f} ms")
+        return f"{self._shown} in {milliseconds:.1f} ms"
 
     def ending(self, spent: Counts) -> tuple[Preset, Preset]:
         """Those that are not among the `endings` yet."""

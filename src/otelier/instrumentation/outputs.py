@@ -129,15 +129,25 @@ class Way:
     elsewhere: the handlers that write elsewhere. has_own: whether one is output of the app's;
     has_other_own: in another way than on a stream. is_bare: whether there is none at all.
     now: what the logger and those above it have at the moment; as long as that is `then`, all of
-    this holds. is_ours: whether an ordinary record is printed by us.
+    this holds. is_ours: whether an ordinary record is printed by us; is_unread: whether a line
+    about a request is read by nobody.
     """
 
-    __slots__ = ("elsewhere", "has_other_own", "has_own", "is_bare", "is_ours", "now", "then")
+    __slots__ = (
+        "elsewhere",
+        "has_other_own",
+        "has_own",
+        "is_bare",
+        "is_ours",
+        "is_unread",
+        "now",
+        "then",
+    )
 
     def __init__(self, logger: logging.Logger) -> None:
         names: list[str] = []
         then: list[Any] = []
-        self.is_ours = False
+        self.is_ours = self.is_unread = False
         self.elsewhere: list[logging.Handler] = []
         self.has_own = self.has_other_own = False
         self.is_bare = True

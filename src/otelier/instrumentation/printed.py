@@ -32,6 +32,7 @@ from otelier.instrumentation import outputs
 from otelier.instrumentation.echoed import entry_of
 from otelier.instrumentation.origins import ORIGINS, Origin
 from otelier.instrumentation.outputs import Place, Way, place
+from otelier.instrumentation.unread import Unread
 from otelier.logformat.console import ConsoleLines
 from otelier.logformat.entry import PROMOTED, SAID_WITHIN, Entry, described, exception_of
 from otelier.logformat.lines import Lines, Mask
@@ -73,6 +74,7 @@ class Printed:
         self._app_prints = False
         self._look_again = float("-inf")
         self._ways: dict[logging.Logger, Way] = {}
+        self.unread = Unread(self._is_unread)
         # For its lock, which a fork renews.
         self._holder: Any = logging.Handler()
 
@@ -143,10 +145,25 @@ class Printed:
         """Where its records go from now on, until that is looked at again."""
         way, origin = Way(logger), ORIGINS[logger.name]
         has_output = way.has_own or self._app_prints or origin.is_command
-        if not (has_output or origin.is_access):
-            way.is_ours = self.is_asked_for or self._is_server(origin)
+        if not has_output and (self.is_asked_for or self._is_server(origin)):
+            way.is_ours = not origin.is_access
+            if origin.is_access and not way.elsewhere and self.unread.may_spare(logger):
+                way.is_unread = True
+                self.unread.watch(logger)
         self._ways[logger] = way
         return way
+
+    def _is_unread(self, logger: logging.Logger) -> bool:
+        """Whether an access line of this logger would be thrown away."""
+        way = self._ways.get(logger)
+        return (
+            way is not None
+            and way.is_unread
+            and current_request.get() is not None
+            and not logger.filters
+            and monotonic() <= self._look_again
+            and way.now(logger) == way.then
+        )
 
     def _look(self) -> None:
         self._ways.clear()
@@ -168,21 +185,22 @@ class Printed:
             _guard.fault("printing a log record", error)
 
     def _line(self, log: LeanLog) -> str:
-        given, preset, level = log.extra, log.preset, log.severity_text
+        (scope, at, _, _, level, text, preset, given, box,
+            trace_id, span_id, flags, event, _, is_masked) = log  # fmt: skip
         level = "WARNING" if level == "WARN" else level
-        source = log.scope.name, None, None, None
-        about = log.trace_id, log.span_id, log.flags
-        if not (log.event_name or (given and not _KNOWN.isdisjoint(given))):
+        source, about = (scope.name, None, None, None), (trace_id, span_id, flags)
+        if not (event or (given and not _KNOWN.isdisjoint(given))):
             return (self._made or self.lines).of_values(
-                log.time / 1e9, level, log.body, source, about, log.box, given, None, preset
+                at / 1e9, level, text, source, about, box, given, None, preset, is_masked
             )
         extra = {**(preset or {}), **(given or {})}
         exception = {part: extra.pop(name) for name, part in _EXCEPTION.items() if name in extra}
-        if log.event_name:
-            extra["event.name"] = log.event_name
-        box = _of_user(extra.pop(signals.USER_ID), log.box) if signals.USER_ID in extra else log.box
+        if event:
+            extra["event.name"] = event
+        if signals.USER_ID in extra:
+            box = _of_user(extra.pop(signals.USER_ID), box)
         return self.lines.of_values(
-            log.time / 1e9, level, log.body, source, about, box, extra, exception or None
+            at / 1e9, level, text, source, about, box, extra, exception or None
         )
 
     def line(

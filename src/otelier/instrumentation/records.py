@@ -19,13 +19,15 @@ from otelier.context import RequestContext, current_request
 from otelier.error_attributes import attributes_of
 from otelier.errors import is_recorded
 from otelier.export.preset import Preset
-from otelier.export.record import LeanLog
+from otelier.export.record import LeanLog, whole
 from otelier.instrumentation.observe import SCHEMA_URL
 from otelier.logformat.entry import Entry, exception_of, text_of, where_of
 from otelier.logformat.plain import LONGEST_MESSAGE, said, sound
+from otelier.privacy import keeps_texts, mask_text
 from otelier.sdk.lean_span import current_ids
 from otelier.sdk.logs import Write
 
+_SHORT = 256  # characters; a look at a text takes a microsecond
 _MOST_KEPT = 4096
 _MOST_EXTRAS = 128
 _NO_SPAN = (0, 0, 0)
@@ -34,11 +36,13 @@ _NO_SPAN = (0, 0, 0)
 class Records:
     """Makes records and hands them to `write`.
 
-    What is the same each time, the logger's scope and the line that logs, is made once.
+    What is the same each time, the logger's scope and the line that logs, is made once. masks:
+    whether texts are masked at once, as they are printed as well; long ones are not.
     """
 
-    def __init__(self, write: Write) -> None:
+    def __init__(self, write: Write, *, masks: bool = False) -> None:
         self._write = write
+        self._masks = masks
         self._scopes: dict[str, InstrumentationScope] = {}
         self._sources: dict[tuple[Any, Any], Preset] = {}
         self._levels: dict[tuple[int, str], tuple[int, str]] = {}
@@ -48,6 +52,8 @@ class Records:
         """Send a record of `logging`, which says `entry`, unless loguru has had it sent."""
         if Handed.is_on and handed.has(entry.text):
             return
+        if self._masks and len(entry.text) <= _SHORT and keeps_texts():
+            entry.text, entry.is_masked = mask_text(entry.text), True
         box, extra = entry.box, None
         if entry.extra or entry.event or record.exc_info:
             error = exception_of(record)
@@ -58,21 +64,10 @@ class Records:
         trace_id, span_id, flags = entry.ids or _NO_SPAN
         entry.where = where = where_of(record)
         scope, number, level, source = self._sites.get(where) or self._site(where)
+        at = int(record.created * 1e9)
+        about = trace_id, span_id, flags, "", False, entry.is_masked
         self._write(
-            LeanLog(
-                scope,
-                int(record.created * 1e9),
-                time_ns(),
-                number,
-                level,
-                entry.text,
-                source,
-                extra,
-                box,
-                trace_id,
-                span_id,
-                flags,
-            )
+            whole((scope, at, time_ns(), number, level, entry.text, source, extra, box, *about))
         )
 
     def emit_least(self, record: logging.LogRecord) -> None:

@@ -77,6 +77,7 @@ class ConsoleLines:
         extra: Mapping[Any, Any] | None,
         exception: Mapping[str, Any] | None = None,
         preset: Mapping[str, Any] | None = None,
+        is_masked: bool = False,
     ) -> str:
         """The line of a record that is none of `logging`, as in `Lines`."""
         if preset:

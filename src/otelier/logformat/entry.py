@@ -48,7 +48,8 @@ class Entry:
 
     extra: what the app has added, as it is. event: what structlog made the record of. ids, box:
     trace id, span id and flags, and the request, for which it was made; no ids where nobody has
-    looked. where: as `where_of`, once somebody has.
+    looked. where: as `where_of`, once somebody has. is_masked: whether nothing is left to be masked
+    in the text.
     """
 
     # Of the class until they are set: most records have few of them.
@@ -59,6 +60,7 @@ class Entry:
     ids: tuple[int, ...] | None = None
     box: RequestContext | None = None
     where: tuple[Any, ...] | None = None
+    is_masked = False
 
 
 def read(record: logging.LogRecord) -> Entry:

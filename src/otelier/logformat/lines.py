@@ -22,7 +22,7 @@ from otelier.context import RequestContext, current_request
 from otelier.logformat.entry import Entry, described, exception_of, read, text_of, where_of
 from otelier.logformat.names import EXTRA, FIELDS, LEFT_OUT, Names
 from otelier.logformat.plain import LONGEST_MESSAGE, LONGEST_VALUE, free_name, plain, said, sound
-from otelier.privacy import Masked, mask_text
+from otelier.privacy import mask_text
 
 Mask = Callable[[str, Any], Any]
 """(name, value) to what may be shown of the value: a plain one, as `plain` makes them."""
@@ -104,6 +104,8 @@ class Lines:
                 entry.box,
                 entry.extra,
                 self._exception(record, entry.event) if has_more else None,
+                "",
+                entry.is_masked,
             )
             if record.stack_info:
                 shown = self._shown(self._names.stack_info, said(record.stack_info))
@@ -123,11 +125,12 @@ class Lines:
         extra: Mapping[Any, Any] | None,
         exception: Mapping[str, Any] | None = None,
         preset: Mapping[str, Any] | None = None,
+        is_masked: bool = False,
     ) -> str:
         """The line of a record that is none of `logging`. source: logger, module, function, line.
 
         ids: of the trace and of the span, 0 for none. exception: as `described`. preset: further
-        fields, of an object that never changes: they are written once.
+        fields, of an object that never changes: they are written once. is_masked: of the text.
         """
         where = level, source
         site = self._sites.get(where) or self._site(where, level, source)
@@ -140,8 +143,8 @@ class Lines:
                 fixed = self._preset(preset)
         if exception:
             exception = {part: self._part(part, value) for part, value in exception.items()}
-        text = text if type(text) is Masked else sound(text)
-        return self._line(seconds, site, text, ids, box, extra, exception, fixed)
+        text = text if is_masked else sound(text)
+        return self._line(seconds, site, text, ids, box, extra, exception, fixed, is_masked)
 
     def _line(
         self,
@@ -152,9 +155,10 @@ class Lines:
         box: RequestContext | None,
         extra: Mapping[Any, Any] | None,
         exception: Mapping[str, Any] | None,
-        fixed: str = "",
+        fixed: str,
+        is_masked: bool,
     ) -> str:
-        if self._mask is not None and type(text) is not Masked:
+        if self._mask is not None and not is_masked:
             text = self._mask("message", text)
             if type(text) is not str:
                 text = said(text)

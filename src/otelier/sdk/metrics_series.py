@@ -1,6 +1,9 @@
 """Series: what has been measured under one set of attributes of one instrument.
 
-Recording is one step in C, in any thread, without a lock: a value or an amount waits in a deque.
+Recording is one step in C, in any thread, without a lock: a value and its span, or an amount, are
+put into a deque. Nothing is made for them: what lives until the next fold is what makes Python's
+garbage collector come, and what it looks at then.
+
 All else is called by `metrics.Store`, under its lock: `fold` where something waits, `point` for
 each reader, which has what it has been given before kept apart from what it has not.
 
@@ -18,12 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
-from opentelemetry.trace import Span
 
 if TYPE_CHECKING:
     from otelier.sdk.metrics import Add, Attributes, Record
-
-_Measured = tuple[float, Span | None]
 
 
 class _Buckets:
@@ -38,7 +38,8 @@ class _Buckets:
 
 
 class Values:
-    """One series of a histogram. waiting: what was recorded and is in no bucket yet.
+    """One series of a histogram. waiting: what was recorded and is in no bucket yet, by turns a
+    value and its span.
 
     boundaries: upper ends of the buckets, inclusive; one more bucket is above them. readers: how
     many there are. exemplars: whether they are to be kept.
@@ -52,14 +53,14 @@ class Values:
         self._ends = (*boundaries, float("inf"))
         self._exemplars = exemplars
         self._since = time_ns()
-        self.waiting: deque[_Measured] = deque()
+        self.waiting: deque[Any] = deque()
         self._buckets = [self._empty() for _ in range(readers)]
-        append = self.waiting.append
-        self.record: Record = lambda value, span: append((value, span))
+        extend = self.waiting.extend
+        self.record: Record = lambda value, span: extend((value, span))
 
     def fold(self) -> None:
         taken = _taken(self.waiting)
-        values = sorted([value for value, _ in taken])
+        values = sorted(taken[::2])
         least, most = values[0], values[-1]
         total, found = sum(values), self._counted(values)
         for buckets in self._buckets:
@@ -89,10 +90,10 @@ class Values:
         self,
         buckets: _Buckets,
         missing: Collection[int],
-        taken: Sequence[_Measured],
+        taken: Sequence[Any],
     ) -> None:
         """One of each bucket and reading is enough. missing: buckets that have none."""
-        for value, span in taken:
+        for value, span in zip(taken[::2], taken[1::2], strict=True):
             if span is None:
                 continue
             place = bisect_left(self._ends, value)
