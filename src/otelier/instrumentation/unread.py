@@ -5,8 +5,9 @@ is made of (the frame that logs, a record of twenty fields) would be thrown away
 bytecodes a request, a tenth of what observing it takes.
 
 A logger learns of it with its first such line, by an `isEnabledFor` of its own, which says no for
-as long as it holds. Whatever else may want to see a record be made keeps it: a filter, a logger or
-record of the app's own class, somebody else's hook in `logging`.
+as long as it holds. Whatever else may want to see a record be made keeps it: a filter, a record of
+the app's own class, a logger's that makes or handles records itself, somebody else's hook in
+`logging`.
 """
 
 from __future__ import annotations
@@ -41,10 +42,9 @@ class Unread:
     def may_spare(self, logger: logging.Logger) -> bool:
         """Whether nobody would see a record of this logger be made."""
         return (
-            type(logger) is logging.Logger
-            and logging.getLogRecordFactory() is logging.LogRecord
+            logging.getLogRecordFactory() is logging.LogRecord
             and all(made.__module__ == logging.__name__ for made in self._pythons)
-            and all(map(_is_one_of, _makers(), self._pythons, self._ours))
+            and all(map(_is_one_of, _makers(type(logger)), self._pythons, self._ours))
         )
 
     def watch(self, logger: logging.Logger) -> None:
@@ -64,8 +64,8 @@ class Unread:
         self._watched.append(logger)
 
 
-def _makers() -> tuple[Any, ...]:
-    return tuple(vars(logging.Logger)[name] for name in _MAKERS)
+def _makers(kind: type[logging.Logger] = logging.Logger) -> tuple[Any, ...]:
+    return tuple(getattr(kind, name) for name in _MAKERS)
 
 
 def _is_one_of(made: Any, *known: Any) -> bool:
