@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -70,6 +71,14 @@ def test_a_wrapper_that_hides_us() -> None:
     (line,) = lines({}, ["python", "/usr/bin/elasticapm-run", "uvicorn", "app:app"])
     assert line.startswith("elasticapm-run keeps Otelier out")
     assert lines({}, ["python", "-m", "uvicorn", "elasticapm-run"]) == []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def logging_without_sentry() -> Iterator[None]:
+    """Afterwards: its hook stays where it is for as long as the process lives."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(logging.Logger, "callHandlers", logging.Logger.callHandlers)
+        yield
 
 
 @pytest.fixture
